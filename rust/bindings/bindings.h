@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What bindgen reads: the kernel headers that rnfs4 uses beyond those of the kernel crate.
+ *
+ * Types that kernel::bindings defines in full are not generated again (scripts/bindgen-known-types), so a
+ * struct file or struct inode is one type in both crates.
+ */
+#ifndef RNFS4_BINDINGS_H
+#define RNFS4_BINDINGS_H
+
+#include <linux/backing-dev.h>
+#include <linux/completion.h>
+#include <linux/cred.h>
+#include <linux/dcache.h>
+#include <linux/errseq.h>
+#include <linux/exportfs.h>
+#include <linux/filelock.h>
+#include <linux/fs.h>
+#include <linux/fs_context.h>
+#include <linux/fs_parser.h>
+#include <linux/iversion.h>
+#include <linux/kthread.h>
+#include <linux/mount.h>
+#include <linux/namei.h>
+#include <linux/nfs4.h>
+#include <linux/pagemap.h>
+#include <linux/random.h>
+#include <linux/sched/mm.h>
+#include <linux/sched/signal.h>
+#include <linux/seq_file.h>
+#include <linux/slab.h>
+#include <linux/splice.h>
+#include <linux/statfs.h>
+#include <linux/sunrpc/addr.h>
+#include <linux/sunrpc/clnt.h>
+#include <linux/sunrpc/metrics.h>
+#include <linux/sunrpc/sched.h>
+#include <linux/sunrpc/stats.h>
+#include <linux/sunrpc/xdr.h>
+#include <linux/sunrpc/xprt.h>
+#include <linux/sunrpc/xprtsock.h>
+#include <linux/time64.h>
+#include <linux/utsname.h>
+#include <linux/workqueue.h>
+#include <linux/writeback.h>
+#include <linux/xattr.h>
+#include <net/net_namespace.h>
+
+/* gfp_t constants are casts that bindgen cannot evaluate; the helpers' sed drops the prefix. */
+static const gfp_t RNFS4_CONST_GFP_NOFS = GFP_NOFS;
+static const gfp_t RNFS4_CONST_GFP_KERNEL = GFP_KERNEL;
+
+#endif
