@@ -9,6 +9,7 @@
 #define RNFS4_BINDINGS_H
 
 #include <linux/backing-dev.h>
+#include <linux/compaction.h>
 #include <linux/completion.h>
 #include <linux/cred.h>
 #include <linux/dcache.h>
@@ -24,13 +25,16 @@
 #include <linux/namei.h>
 #include <linux/nfs4.h>
 #include <linux/pagemap.h>
+#include <linux/pagevec.h>
 #include <linux/random.h>
+#include <linux/rmap.h>
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
 #include <linux/seq_file.h>
 #include <linux/slab.h>
 #include <linux/splice.h>
 #include <linux/statfs.h>
+#include <linux/swap.h>
 #include <linux/sunrpc/addr.h>
 #include <linux/sunrpc/clnt.h>
 #include <linux/sunrpc/metrics.h>
@@ -41,6 +45,7 @@
 #include <linux/sunrpc/xprtsock.h>
 #include <linux/time64.h>
 #include <linux/utsname.h>
+#include <linux/vmstat.h>
 #include <linux/workqueue.h>
 #include <linux/writeback.h>
 #include <linux/xattr.h>
@@ -49,5 +54,19 @@
 /* gfp_t constants are casts that bindgen cannot evaluate; the helpers' sed drops the prefix. */
 static const gfp_t RNFS4_CONST_GFP_NOFS = GFP_NOFS;
 static const gfp_t RNFS4_CONST_GFP_KERNEL = GFP_KERNEL;
+
+/* The same for flags that are written with BIT() or a cast. */
+static const unsigned int RNFS4_CONST_FMODE_CREATED = (__force unsigned int)FMODE_CREATED;
+static const unsigned int RNFS4_CONST_I_CTIME_QUERIED = I_CTIME_QUERIED;
+static const unsigned int RNFS4_CONST_LOOKUP_CREATE = LOOKUP_CREATE;
+static const unsigned int RNFS4_CONST_LOOKUP_EXCL = LOOKUP_EXCL;
+static const unsigned int RNFS4_CONST_LOOKUP_OPEN = LOOKUP_OPEN;
+static const unsigned int RNFS4_CONST_LOOKUP_RCU = LOOKUP_RCU;
+static const unsigned int RNFS4_CONST_LOOKUP_RENAME_TARGET = LOOKUP_RENAME_TARGET;
+static const unsigned int RNFS4_CONST_LOOKUP_REVAL = LOOKUP_REVAL;
+static const unsigned int RNFS4_CONST_SB_ACTIVE = SB_ACTIVE;
+static const unsigned int RNFS4_CONST_SB_NOSEC = SB_NOSEC;
+static const unsigned int RNFS4_CONST_SB_RDONLY = SB_RDONLY;
+static const unsigned int RNFS4_CONST_SB_SYNCHRONOUS = SB_SYNCHRONOUS;
 
 #endif
