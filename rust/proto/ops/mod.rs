@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The operations, one file for each family. NFSv4.2's (COPY, SEEK, ALLOCATE, ...) get files beside these.
+
+pub mod attr;
+pub mod dir;
+pub mod fh;
+pub mod io;
+pub mod lock;
+pub mod open;
+pub mod readdir;
+pub mod secinfo;
+pub mod session;
+pub mod state;

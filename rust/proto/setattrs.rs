@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Attributes to be set, by SETATTR, OPEN and CREATE.
+
+use crate::{
+    attrs::fattr4,
+    types::{
+        Bitmap,
+        NfsTime, //
+    },
+    xdr::{
+        align,
+        Encode,
+        Sink,
+        XdrResult, //
+    },
+};
+
+/// A time to be set, `settime4`.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum SetTime {
+    /// The server's present time.
+    Server,
+    /// This time.
+    Client(NfsTime),
+}
+
+impl SetTime {
+    fn len(&self) -> usize {
+        match self {
+            Self::Server => 4,
+            Self::Client(_) => 4 + NfsTime::XDR,
+        }
+    }
+
+    fn encode<S: Sink>(&self, s: &mut S) -> XdrResult {
+        match self {
+            Self::Server => s.put_u32(0),
+            Self::Client(time) => {
+                s.put_u32(1)?;
+                time.encode(s)
+            }
+        }
+    }
+}
+
+/// The attributes to be set: those that are not `None`.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct SetAttrs {
+    /// The size in bytes.
+    pub size: Option<u64>,
+    /// The twelve permission bits.
+    pub mode: Option<u32>,
+    /// The umask that a new object's mode is still to be reduced by where no default ACL rules
+    /// (RFC 8275). To be given only with `mode`, and to servers that support the attribute.
+    pub umask: Option<u32>,
+    /// The owner, as a number.
+    pub uid: Option<u32>,
+    /// The group, as a number.
+    pub gid: Option<u32>,
+    /// The time of the last access.
+    pub atime: Option<SetTime>,
+    /// The time of the last change of data.
+    pub mtime: Option<SetTime>,
+}
+
+impl SetAttrs {
+    /// The most bytes on the wire.
+    pub const XDR_MAX: usize = Bitmap::XDR_MAX + 4 + 8 + 8 + 2 * (4 + 12) + 2 * (4 + NfsTime::XDR);
+
+    /// Nothing is to be set.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// Which attributes are to be set, by number.
+    pub fn mask(&self) -> Bitmap {
+        let mut mask = Bitmap::EMPTY;
+        let mut add = |given: bool, attr| {
+            if given {
+                mask.set(attr);
+            }
+        };
+        add(self.size.is_some(), fattr4::SIZE);
+        add(self.plain_mode().is_some(), fattr4::MODE);
+        add(self.uid.is_some(), fattr4::OWNER);
+        add(self.gid.is_some(), fattr4::OWNER_GROUP);
+        add(self.atime.is_some(), fattr4::TIME_ACCESS_SET);
+        add(self.mtime.is_some(), fattr4::TIME_MODIFY_SET);
+        add(self.mode_umask().is_some(), fattr4::MODE_UMASK);
+        mask
+    }
+
+    fn plain_mode(&self) -> Option<u32> {
+        self.mode.filter(|_| self.umask.is_none())
+    }
+
+    fn mode_umask(&self) -> Option<(u32, u32)> {
+        self.mode.zip(self.umask)
+    }
+
+    /// Bytes of the values.
+    fn len(&self) -> usize {
+        let id = |id: &Option<u32>| id.map_or(0, |id| 4 + align(Decimal::new(id).as_slice().len()));
+        let time = |time: &Option<SetTime>| time.as_ref().map_or(0, SetTime::len);
+        self.size.map_or(0, |_| 8)
+            + self.plain_mode().map_or(0, |_| 4)
+            + id(&self.uid)
+            + id(&self.gid)
+            + time(&self.atime)
+            + time(&self.mtime)
+            + self.mode_umask().map_or(0, |_| 8)
+    }
+
+    /// Writes the `fattr4`.
+    pub fn encode<S: Sink>(&self, s: &mut S) -> XdrResult {
+        self.mask().encode(s)?;
+        s.put_u32(self.len() as u32)?;
+        if let Some(size) = self.size {
+            s.put_u64(size)?;
+        }
+        if let Some(mode) = self.plain_mode() {
+            s.put_u32(mode)?;
+        }
+        for id in [self.uid, self.gid].into_iter().flatten() {
+            s.put_opaque(Decimal::new(id).as_slice(), Decimal::MAX)?;
+        }
+        for time in [self.atime, self.mtime].into_iter().flatten() {
+            time.encode(s)?;
+        }
+        if let Some((mode, umask)) = self.mode_umask() {
+            s.put_u32(mode)?;
+            s.put_u32(umask)?;
+        }
+        Ok(())
+    }
+}
+
+/// An id in decimal digits, as AUTH_SYS clients name owners (RFC 5.9).
+struct Decimal {
+    digits: [u8; Self::MAX],
+    start: usize,
+}
+
+impl Decimal {
+    const MAX: usize = 10;
+
+    fn new(mut id: u32) -> Self {
+        let mut digits = [b'0'; Self::MAX];
+        let mut start = Self::MAX;
+        for (i, digit) in digits.iter_mut().enumerate().rev() {
+            *digit = b'0' + (id % 10) as u8;
+            start = i;
+            id /= 10;
+            if id == 0 {
+                break;
+            }
+        }
+        Self { digits, start }
+    }
+
+    fn as_slice(&self) -> &[u8] {
+        self.digits.get(self.start..).unwrap_or(&[])
+    }
+}

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! NFSv4.1/4.2 as pure computation: what goes over the wire, and what an answer means.
+//!
+//! Nothing here allocates, waits, locks or knows the kernel; time and randomness are passed in. The
+//! same sources are built into `rnfs4.ko` and, by cargo, into tests and fuzzers on the host.
+//!
+//! * [`xdr`], [`types`], [`status`], [`attrs`]: the data.
+//! * [`op`], [`ops`], [`compound`]: operations as types, and sequences of them with a typed reply.
+//! * [`session`]: the slot table and what a SEQUENCE result does to it.
+//! * [`recovery`]: which error leads where, the state machine of the state manager, lease and
+//!   back-off arithmetic, the accounting of calls in flight.
+//!
+//! "RFC" without a number is RFC 8881; RFC 7862 is NFSv4.2.
+
+#![no_std]
+#![forbid(unsafe_code)]
+
+#[path = "proto/attrs.rs"]
+pub mod attrs;
+#[path = "proto/compound.rs"]
+pub mod compound;
+#[path = "proto/op.rs"]
+pub mod op;
+#[path = "proto/ops/mod.rs"]
+pub mod ops;
+#[path = "proto/setattrs.rs"]
+pub mod setattrs;
+#[path = "proto/status.rs"]
+pub mod status;
+#[path = "proto/types.rs"]
+pub mod types;
+#[path = "proto/xdr.rs"]
+pub mod xdr;
