@@ -4,3 +4,188 @@ loff_t rnfs4_helper_folio_pos(const struct folio *folio)
 {
 	return folio_pos(folio);
 }
+
+size_t rnfs4_helper_folio_size(const struct folio *folio)
+{
+	return folio_size(folio);
+}
+
+void rnfs4_helper_folio_get(struct folio *folio)
+{
+	folio_get(folio);
+}
+
+void rnfs4_helper_folio_put(struct folio *folio)
+{
+	folio_put(folio);
+}
+
+void rnfs4_helper_folio_ref_add(struct folio *folio, int nr)
+{
+	folio_ref_add(folio, nr);
+}
+
+void rnfs4_helper_folio_put_refs(struct folio *folio, int nr)
+{
+	folio_put_refs(folio, nr);
+}
+
+struct page *rnfs4_helper_folio_page(struct folio *folio, unsigned long n)
+{
+	return folio_page(folio, n);
+}
+
+struct folio *rnfs4_helper_page_folio(struct page *page)
+{
+	return page_folio(page);
+}
+
+void rnfs4_helper_folio_lock(struct folio *folio)
+{
+	folio_lock(folio);
+}
+
+int rnfs4_helper_folio_lock_killable(struct folio *folio)
+{
+	return folio_lock_killable(folio);
+}
+
+bool rnfs4_helper_folio_test_uptodate(const struct folio *folio)
+{
+	return folio_test_uptodate(folio);
+}
+
+void rnfs4_helper_folio_mark_uptodate(struct folio *folio)
+{
+	folio_mark_uptodate(folio);
+}
+
+bool rnfs4_helper_folio_test_dirty(const struct folio *folio)
+{
+	return folio_test_dirty(folio);
+}
+
+bool rnfs4_helper_folio_test_writeback(const struct folio *folio)
+{
+	return folio_test_writeback(folio);
+}
+
+bool rnfs4_helper_folio_test_private(const struct folio *folio)
+{
+	return folio_test_private(folio);
+}
+
+void rnfs4_helper_folio_start_writeback(struct folio *folio)
+{
+	folio_start_writeback(folio);
+}
+
+void rnfs4_helper_folio_cancel_dirty(struct folio *folio)
+{
+	folio_cancel_dirty(folio);
+}
+
+void rnfs4_helper_folio_zero_segment(struct folio *folio, size_t start, size_t end)
+{
+	folio_zero_segment(folio, start, end);
+}
+
+void *rnfs4_helper_folio_get_private(struct folio *folio)
+{
+	return folio_get_private(folio);
+}
+
+void rnfs4_helper_folio_attach_private(struct folio *folio, void *data)
+{
+	folio_attach_private(folio, data);
+}
+
+void *rnfs4_helper_folio_detach_private(struct folio *folio)
+{
+	return folio_detach_private(folio);
+}
+
+struct address_space *rnfs4_helper_folio_mapping_once(const struct folio *folio)
+{
+	return READ_ONCE(folio->mapping);
+}
+
+/* Data that the server has but did not make stable yet counts as being in writeback. */
+void rnfs4_helper_folio_mod_writeback(struct folio *folio, struct inode *inode, long nr)
+{
+	node_stat_mod_folio(folio, NR_WRITEBACK, nr);
+	bdi_wb_stat_mod(inode, WB_WRITEBACK, nr);
+}
+
+void rnfs4_helper_mapping_private_lock(struct address_space *mapping)
+{
+	spin_lock(&mapping->i_private_lock);
+}
+
+void rnfs4_helper_mapping_private_unlock(struct address_space *mapping)
+{
+	spin_unlock(&mapping->i_private_lock);
+}
+
+struct folio *rnfs4_helper_write_begin_get_folio(const struct kiocb *iocb, struct address_space *mapping,
+						 unsigned long index, size_t len)
+{
+	return write_begin_get_folio(iocb, mapping, index, len);
+}
+
+struct folio *rnfs4_helper_filemap_lock_folio(struct address_space *mapping, unsigned long index)
+{
+	return filemap_lock_folio(mapping, index);
+}
+
+bool rnfs4_helper_mapping_tagged_dirty(const struct address_space *mapping)
+{
+	return mapping_tagged(mapping, PAGECACHE_TAG_DIRTY);
+}
+
+bool rnfs4_helper_mapping_tagged_writeback(const struct address_space *mapping)
+{
+	return mapping_tagged(mapping, PAGECACHE_TAG_WRITEBACK);
+}
+
+unsigned int rnfs4_helper_filemap_get_folios_writeback(struct address_space *mapping, unsigned long *start,
+						       unsigned long end, struct folio_batch *fbatch)
+{
+	return filemap_get_folios_tag(mapping, start, end, PAGECACHE_TAG_WRITEBACK, fbatch);
+}
+
+unsigned int rnfs4_helper_filemap_sample_wb_err(struct address_space *mapping)
+{
+	return filemap_sample_wb_err(mapping);
+}
+
+int rnfs4_helper_filemap_check_wb_err(struct address_space *mapping, unsigned int since)
+{
+	return filemap_check_wb_err(mapping, since);
+}
+
+struct folio *rnfs4_helper___readahead_folio(struct readahead_control *ractl)
+{
+	return __readahead_folio(ractl);
+}
+
+void rnfs4_helper_folio_batch_init(struct folio_batch *fbatch)
+{
+	folio_batch_init(fbatch);
+}
+
+void rnfs4_helper_folio_batch_release(struct folio_batch *fbatch)
+{
+	folio_batch_release(fbatch);
+}
+
+bool rnfs4_helper_gfp_may_do_io(gfp_t gfp)
+{
+	return (current_gfp_context(gfp) & GFP_KERNEL) == GFP_KERNEL && !current_is_kswapd() &&
+	       !current_is_kcompactd();
+}
+
+struct page *rnfs4_helper_alloc_page(gfp_t gfp)
+{
+	return alloc_page(gfp);
+}

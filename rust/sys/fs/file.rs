@@ -1,0 +1,465 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Open regular files: `struct file_operations` and what a file system calls back from them.
+//!
+//! C headers: [`include/linux/fs.h`](srctree/include/linux/fs.h), [`include/linux/mm.h`](srctree/include/linux/mm.h)
+//! (`struct vm_operations_struct`).
+
+use core::{
+    marker::PhantomData,
+    ops::RangeInclusive,
+    ptr::NonNull, //
+};
+
+use kernel::{
+    bindings as kb,
+    cred::Credential,
+    error::{
+        from_result,
+        to_result, //
+    },
+    ffi,
+    fs::File,
+    iov::{
+        IovIterDest,
+        IovIterSource, //
+    },
+    module::this_module,
+    prelude::*,
+    types::{
+        ForeignOwnable,
+        Opaque, //
+    }, //
+};
+use rnfs4_bindings as bindings;
+
+use super::{
+    FileOps,
+    FileSystem,
+    INode,
+    InodeLockGuard, //
+};
+use crate::sys::mm::{
+    Locked,
+    PageCache, //
+};
+
+/// An open regular file of the file system `T`.
+///
+/// # Invariants
+///
+/// `private_data` is a [`FileSystem::FileInfo`] for as long as the value is borrowed.
+#[repr(transparent)]
+pub(crate) struct RegularFile<T: FileSystem>(Opaque<kb::file>, PhantomData<T>);
+
+impl<T: FileSystem> RegularFile<T> {
+    /// Borrows a C file.
+    ///
+    /// # Safety
+    ///
+    /// `file` must be an open regular file of `T`, valid for all of `'a`.
+    pub(super) unsafe fn from_raw<'a>(file: *mut kb::file) -> &'a Self {
+        // SAFETY: `RegularFile` is transparent; the rest is the caller's promise.
+        unsafe { &*file.cast() }
+    }
+
+    /// The same for a pointer that may be null.
+    ///
+    /// # Safety
+    ///
+    /// As for [`RegularFile::from_raw`] unless `file` is null.
+    pub(super) unsafe fn from_raw_or_null<'a>(file: *mut kb::file) -> Option<&'a Self> {
+        // SAFETY: The caller's promise.
+        unsafe { file.cast::<Self>().as_ref() }
+    }
+
+    /// Returns the C file.
+    pub(crate) fn as_ptr(&self) -> *mut kb::file {
+        self.0.get()
+    }
+
+    /// Returns the file system's own data.
+    pub(crate) fn info(&self) -> <T::FileInfo as ForeignOwnable>::Borrowed<'_> {
+        // SAFETY: By the type invariants `private_data` came from `into_foreign()` and stays while `self` is borrowed.
+        unsafe { <T::FileInfo as ForeignOwnable>::borrow((*self.as_ptr()).private_data) }
+    }
+
+    /// Returns the inode.
+    pub(crate) fn inode(&self) -> &INode<T> {
+        // SAFETY: An open file has its inode, which is of its file system.
+        unsafe { INode::from_raw((*self.as_ptr()).f_inode) }
+    }
+
+    /// Returns the `O_*` flags.
+    pub(crate) fn flags(&self) -> u32 {
+        // SAFETY: The file is valid; a racing `fcntl()` replaces the word at once.
+        unsafe { (&raw const (*self.as_ptr()).f_flags).read_volatile() }
+    }
+
+    /// Tells whether the file was opened for reading.
+    pub(crate) fn can_read(&self) -> bool {
+        // SAFETY: The file is valid, and these bits do not change after open.
+        unsafe { (*self.as_ptr()).f_mode & bindings::FMODE_READ != 0 }
+    }
+
+    /// Tells whether the file was opened for writing.
+    pub(crate) fn can_write(&self) -> bool {
+        // SAFETY: The file is valid, and these bits do not change after open.
+        unsafe { (*self.as_ptr()).f_mode & bindings::FMODE_WRITE != 0 }
+    }
+
+    /// Returns the credentials under which the file was opened.
+    pub(crate) fn cred(&self) -> &Credential {
+        // SAFETY: The file is valid, its credentials do not change and live as long.
+        unsafe { Credential::from_ptr((*self.as_ptr()).f_cred) }
+    }
+
+    /// Reports a write error of the mapping that this open file has not reported yet
+    /// (`file_check_and_advance_wb_err`).
+    pub(crate) fn check_and_advance_wb_err(&self) -> Result {
+        // SAFETY: The file is valid.
+        to_result(unsafe { kb::file_check_and_advance_wb_err(self.as_ptr()) })
+    }
+}
+
+/// A read or write under way (`struct kiocb`).
+pub(crate) struct Iocb<'a, T: FileSystem> {
+    iocb: NonNull<kb::kiocb>,
+    _file: PhantomData<&'a RegularFile<T>>,
+}
+
+/// Takes a count or an error out of the return value of a C function.
+fn to_count(ret: isize) -> Result<usize> {
+    usize::try_from(ret).map_err(|_| Error::from_errno(ret as ffi::c_int))
+}
+
+impl<'a, T: FileSystem> Iocb<'a, T> {
+    /// Returns the file.
+    pub(crate) fn file(&self) -> &'a RegularFile<T> {
+        // SAFETY: The file of a call under way stays open.
+        unsafe { RegularFile::from_raw((*self.iocb.as_ptr()).ki_filp) }
+    }
+
+    /// Returns the position in the file.
+    pub(crate) fn pos(&self) -> u64 {
+        // SAFETY: The control block is ours during the call.
+        unsafe { (*self.iocb.as_ptr()).ki_pos as u64 }
+    }
+
+    fn has(&self, flag: u32) -> bool {
+        // SAFETY: The control block is ours during the call.
+        unsafe { (*self.iocb.as_ptr()).ki_flags as u32 & flag != 0 }
+    }
+
+    /// Tells whether the data is to bypass the page cache (`O_DIRECT`).
+    pub(crate) fn is_direct(&self) -> bool {
+        self.has(kb::IOCB_DIRECT)
+    }
+
+    /// Tells whether the data goes to the end of the file (`O_APPEND`).
+    pub(crate) fn is_append(&self) -> bool {
+        self.has(bindings::IOCB_APPEND as u32)
+    }
+
+    /// Reads through the page cache. Sleeps.
+    pub(crate) fn generic_file_read_iter(&mut self, iter: &mut IovIterDest<'_>) -> Result<usize> {
+        // SAFETY: Both are valid during the call.
+        to_count(unsafe { kb::generic_file_read_iter(self.iocb.as_ptr(), iter.as_raw()) })
+    }
+
+    /// Checks limits, and moves the position to the end of the file for `O_APPEND`. Returns how many bytes may be
+    /// written.
+    pub(crate) fn generic_write_checks(
+        &mut self,
+        iter: &mut IovIterSource<'_>,
+        _lock: &InodeLockGuard<'_>,
+    ) -> Result<usize> {
+        // SAFETY: Both are valid during the call, and the inode is locked.
+        to_count(unsafe { kb::generic_write_checks(self.iocb.as_ptr(), iter.as_raw()) })
+    }
+
+    /// Writes into the page cache. Sleeps.
+    pub(crate) fn generic_perform_write(
+        &mut self,
+        iter: &mut IovIterSource<'_>,
+        _lock: &InodeLockGuard<'_>,
+    ) -> Result<usize> {
+        // SAFETY: Both are valid during the call, and the inode is locked.
+        to_count(unsafe { kb::generic_perform_write(self.iocb.as_ptr(), iter.as_raw()) })
+    }
+
+    /// After a write of `count` bytes: does what `O_SYNC` and `O_DSYNC` ask for. Sleeps.
+    pub(crate) fn generic_write_sync(&mut self, count: usize) -> Result<usize> {
+        // SAFETY: The control block is valid during the call.
+        to_count(unsafe { bindings::generic_write_sync(self.iocb.as_ptr(), count as isize) })
+    }
+}
+
+/// What a shared mapping's page that is about to be written is to be told.
+pub(crate) enum MkWrite {
+    /// It may be written.
+    Writable,
+    /// It is no longer part of the file: look again.
+    Gone,
+}
+
+/// The VFS's calls into a file system for a regular file. All may sleep.
+pub(crate) trait FileOperations: FileSystem + PageCache {
+    /// Opens an inode that is known already.
+    fn open(inode: &INode<Self>, file: &File) -> Result<Self::FileInfo>;
+
+    /// The last reference to the open file is gone; its pages may be dirty from a mapping.
+    fn release(inode: &INode<Self>, info: Self::FileInfo);
+
+    /// A descriptor is being closed: what the program should know of its writes is to be told now.
+    fn flush(file: &RegularFile<Self>) -> Result;
+
+    /// Makes the data of a range safe.
+    fn fsync(file: &RegularFile<Self>, range: RangeInclusive<u64>, datasync: bool) -> Result;
+
+    /// Sees to it that cached data which is out of date is not read (`read()`, `splice()`, `mmap()`).
+    fn revalidate_mapping(inode: &INode<Self>) -> Result;
+
+    /// Sees to it that the size is the server's before it is relied on (`lseek()` from the end).
+    fn revalidate_size(inode: &INode<Self>) -> Result;
+
+    /// Reads.
+    fn read_iter(iocb: Iocb<'_, Self>, iter: &mut IovIterDest<'_>) -> Result<usize>;
+
+    /// Writes.
+    fn write_iter(iocb: Iocb<'_, Self>, iter: &mut IovIterSource<'_>) -> Result<usize>;
+
+    /// A page of a shared mapping is about to be written. The folio is in the page cache of the file.
+    fn page_mkwrite(file: &RegularFile<Self>, folio: &Locked<Self>) -> Result<MkWrite>;
+}
+
+impl<T: FileOperations> FileOps<T> {
+    /// The table for regular files of `T`.
+    // SAFETY: The thunks are those for `T`, the other functions are good for any file system.
+    pub(crate) const REGULAR: Self = unsafe { Self::new(Thunks::<T>::TABLE) };
+}
+
+struct Thunks<T>(PhantomData<T>);
+
+impl<T: FileOperations> Thunks<T> {
+    /// # Safety
+    ///
+    /// As for `->open()` of a regular file of `T`.
+    unsafe extern "C" fn open(inode: *mut kb::inode, file: *mut kb::file) -> ffi::c_int {
+        from_result(|| {
+            // SAFETY: The VFS's contract; the file has no position that others use while it is being opened.
+            let (inode, opening) =
+                unsafe { (INode::<T>::from_raw(inode), File::from_raw_file(file)) };
+            let info = T::open(inode, opening)?;
+            // SAFETY: `->open()` sets the private data.
+            unsafe { (*file).private_data = info.into_foreign() };
+            Ok(0)
+        })
+    }
+
+    /// # Safety
+    ///
+    /// As for `->release()` of a regular file of `T`.
+    unsafe extern "C" fn release(inode: *mut kb::inode, file: *mut kb::file) -> ffi::c_int {
+        // SAFETY: The file was opened, so its private data is a `FileInfo`, which nobody uses any more.
+        unsafe {
+            let info = T::FileInfo::from_foreign((*file).private_data);
+            (*file).private_data = core::ptr::null_mut();
+            T::release(INode::from_raw(inode), info);
+        }
+        0
+    }
+
+    /// # Safety
+    ///
+    /// As for `->flush()` of a regular file of `T`.
+    unsafe extern "C" fn flush(file: *mut kb::file, _id: kb::fl_owner_t) -> ffi::c_int {
+        // SAFETY: The VFS's contract.
+        from_result(|| T::flush(unsafe { RegularFile::from_raw(file) }).map(|()| 0))
+    }
+
+    /// # Safety
+    ///
+    /// As for `->fsync()` of a regular file of `T`.
+    unsafe extern "C" fn fsync(
+        file: *mut kb::file,
+        start: kb::loff_t,
+        end: kb::loff_t,
+        datasync: ffi::c_int,
+    ) -> ffi::c_int {
+        from_result(|| {
+            // SAFETY: The VFS's contract.
+            let file = unsafe { RegularFile::from_raw(file) };
+            T::fsync(file, start as u64..=end as u64, datasync != 0).map(|()| 0)
+        })
+    }
+
+    /// # Safety
+    ///
+    /// As for `->llseek()` of a regular file of `T`.
+    unsafe extern "C" fn llseek(
+        file: *mut kb::file,
+        offset: kb::loff_t,
+        whence: ffi::c_int,
+    ) -> kb::loff_t {
+        if !matches!(whence as u32, kb::SEEK_SET | kb::SEEK_CUR) {
+            // SAFETY: The VFS's contract.
+            if let Err(e) = T::revalidate_size(unsafe { RegularFile::from_raw(file) }.inode()) {
+                return e.to_errno().into();
+            }
+        }
+        // SAFETY: The VFS's contract.
+        unsafe { kb::generic_file_llseek(file, offset, whence) }
+    }
+
+    /// # Safety
+    ///
+    /// As for `->read_iter()` of a regular file of `T`.
+    unsafe extern "C" fn read_iter(iocb: *mut kb::kiocb, iter: *mut kb::iov_iter) -> isize {
+        // SAFETY: The VFS's contract.
+        let (iocb, iter) = unsafe { (Self::iocb(iocb), IovIterDest::from_raw(iter)) };
+        match T::read_iter(iocb, iter) {
+            Ok(n) => n as isize,
+            Err(e) => e.to_errno() as isize,
+        }
+    }
+
+    /// # Safety
+    ///
+    /// As for `->write_iter()` of a regular file of `T`.
+    unsafe extern "C" fn write_iter(iocb: *mut kb::kiocb, iter: *mut kb::iov_iter) -> isize {
+        // SAFETY: The VFS's contract.
+        let (iocb, iter) = unsafe { (Self::iocb(iocb), IovIterSource::from_raw(iter)) };
+        match T::write_iter(iocb, iter) {
+            Ok(n) => n as isize,
+            Err(e) => e.to_errno() as isize,
+        }
+    }
+
+    /// # Safety
+    ///
+    /// `iocb` must be valid for `'a` and its file a regular file of `T`.
+    unsafe fn iocb<'a>(iocb: *mut kb::kiocb) -> Iocb<'a, T> {
+        Iocb {
+            // SAFETY: The caller's promise.
+            iocb: unsafe { NonNull::new_unchecked(iocb) },
+            _file: PhantomData,
+        }
+    }
+
+    /// # Safety
+    ///
+    /// As for `->splice_read()` of a regular file of `T`.
+    unsafe extern "C" fn splice_read(
+        file: *mut kb::file,
+        pos: *mut kb::loff_t,
+        pipe: *mut kb::pipe_inode_info,
+        len: usize,
+        flags: ffi::c_uint,
+    ) -> isize {
+        // SAFETY: The VFS's contract.
+        if let Err(e) = T::revalidate_mapping(unsafe { RegularFile::from_raw(file) }.inode()) {
+            return e.to_errno() as isize;
+        }
+        // SAFETY: The VFS's contract.
+        unsafe { kb::filemap_splice_read(file, pos, pipe, len, flags) }
+    }
+
+    /// # Safety
+    ///
+    /// As for `->mmap_prepare()` of a regular file of `T`.
+    unsafe extern "C" fn mmap_prepare(desc: *mut kb::vm_area_desc) -> ffi::c_int {
+        from_result(|| {
+            // SAFETY: The VFS's contract.
+            to_result(unsafe { kb::generic_file_mmap_prepare(desc) })?;
+            // SAFETY: As above; the table is static.
+            let file = unsafe {
+                (*desc).vm_ops = &Self::VM_TABLE;
+                RegularFile::<T>::from_raw((*desc).file)
+            };
+            T::revalidate_mapping(file.inode()).map(|()| 0)
+        })
+    }
+
+    /// Byte-range locks and flock: a lock that only this machine knows of would be a lie, so there is none until the
+    /// client takes them at the server.
+    ///
+    /// # Safety
+    ///
+    /// None; it looks at nothing.
+    unsafe extern "C" fn lock(
+        _file: *mut kb::file,
+        _cmd: ffi::c_int,
+        _lock: *mut kb::file_lock,
+    ) -> ffi::c_int {
+        ENOLCK.to_errno()
+    }
+
+    /// # Safety
+    ///
+    /// As for `->page_mkwrite()` of a mapping of a regular file of `T`.
+    unsafe extern "C" fn page_mkwrite(vmf: *mut kb::vm_fault) -> kb::vm_fault_t {
+        // SAFETY: The fault's area maps the file, which it keeps open; `page` is set and has a reference.
+        let (file, folio) = unsafe {
+            let vma = (*vmf).__bindgen_anon_1.vma;
+            (
+                RegularFile::<T>::from_raw((*vma).vm_file),
+                bindings::page_folio((*vmf).page),
+            )
+        };
+        // SAFETY: The superblock of an open file is alive.
+        unsafe { bindings::sb_start_pagefault((*file.inode().as_ptr()).i_sb) };
+        let ret = Self::mkwrite_folio(file, folio);
+        // SAFETY: Begun above.
+        unsafe { bindings::sb_end_pagefault((*file.inode().as_ptr()).i_sb) };
+        ret
+    }
+
+    fn mkwrite_folio(file: &RegularFile<T>, folio: *mut kb::folio) -> kb::vm_fault_t {
+        // SAFETY: The fault has a reference to the folio, which is or was one of the file's.
+        if unsafe { bindings::folio_lock_killable(folio) } != 0 {
+            return kb::vm_fault_reason_VM_FAULT_NOPAGE;
+        }
+        // SAFETY: Locked just now, and the lock is ours.
+        let folio = unsafe { Locked::<T>::from_locked(NonNull::new_unchecked(folio)) };
+        if !file.inode().mapping().contains(&folio) {
+            return kb::vm_fault_reason_VM_FAULT_NOPAGE;
+        }
+        match T::page_mkwrite(file, &folio) {
+            Ok(MkWrite::Writable) => {
+                // The lock goes to the fault handler; the reference was an extra one.
+                let raw = folio.into_raw();
+                // SAFETY: The reference of `from_locked` is ours to give up.
+                unsafe { bindings::folio_put(raw) };
+                kb::vm_fault_reason_VM_FAULT_LOCKED
+            }
+            Ok(MkWrite::Gone) => kb::vm_fault_reason_VM_FAULT_NOPAGE,
+            Err(_) => kb::vm_fault_reason_VM_FAULT_SIGBUS,
+        }
+    }
+
+    const VM_TABLE: kb::vm_operations_struct = kb::vm_operations_struct {
+        fault: Some(kb::filemap_fault),
+        map_pages: Some(kb::filemap_map_pages),
+        page_mkwrite: Some(Self::page_mkwrite),
+        ..pin_init::zeroed()
+    };
+
+    const TABLE: kb::file_operations = kb::file_operations {
+        owner: this_module::<crate::LocalModule>().as_ptr(),
+        open: Some(Self::open),
+        release: Some(Self::release),
+        flush: Some(Self::flush),
+        fsync: Some(Self::fsync),
+        llseek: Some(Self::llseek),
+        read_iter: Some(Self::read_iter),
+        write_iter: Some(Self::write_iter),
+        splice_read: Some(Self::splice_read),
+        splice_write: Some(kb::iter_file_splice_write),
+        mmap_prepare: Some(Self::mmap_prepare),
+        lock: Some(Self::lock),
+        flock: Some(Self::lock),
+        ..pin_init::zeroed()
+    };
+}
+

@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Pages for the data of a call: what READ receives into and WRITE sends from, without a copy.
+
+use core::{
+    ops::Range,
+    ptr::NonNull, //
+};
+
+use kernel::{
+    bindings as kb,
+    ffi,
+    page::PAGE_SIZE,
+    prelude::*, //
+};
+use rnfs4_bindings as bindings;
+
+use super::{
+    Folio,
+    PageCache, //
+};
+
+/// An array of pages and the part of them that holds data: `len` bytes, beginning `base` bytes into the first page.
+///
+/// # Invariants
+///
+/// Each element of `pages` is a valid page of which the value owns one reference; pages of one folio lie in one piece of
+/// the array for each push. `base + len` does not exceed the size of the pages.
+pub(crate) struct PageVec {
+    pages: KVec<NonNull<kb::page>>,
+    base: usize,
+    len: usize,
+}
+
+// SAFETY: Pages belong to no thread, their references are counted atomically.
+unsafe impl Send for PageVec {}
+// SAFETY: `&PageVec` only gives out addresses.
+unsafe impl Sync for PageVec {}
+
+impl PageVec {
+    /// An empty array.
+    pub(crate) const fn new() -> Self {
+        Self {
+            pages: KVec::new(),
+            base: 0,
+            len: 0,
+        }
+    }
+
+    /// Allocates fresh pages for `len` bytes. May sleep.
+    pub(crate) fn alloc(len: usize) -> Result<Self> {
+        let nr = len.div_ceil(PAGE_SIZE);
+        let mut this = Self {
+            pages: KVec::with_capacity(nr, GFP_KERNEL)?,
+            base: 0,
+            len: 0,
+        };
+        while this.pages.len() < nr {
+            // SAFETY: Plain allocation of one page.
+            let page = unsafe { bindings::alloc_page(kb::GFP_KERNEL | kb::__GFP_ZERO) };
+            // INVARIANT: The reference of the fresh page becomes the array's.
+            this.pages
+                .push(NonNull::new(page).ok_or(ENOMEM)?, GFP_KERNEL)?;
+        }
+        this.len = len;
+        Ok(this)
+    }
+
+    /// Appends the bytes `range` of a folio. They must continue the array: what is there must end at a page boundary
+    /// unless the array is empty, and `range` must begin at one, else `EINVAL`.
+    pub(crate) fn push_folio<P: PageCache>(&mut self, folio: &Folio<P>, range: Range<usize>) -> Result {
+        let first = range.start / PAGE_SIZE;
+        let nr = range.end.div_ceil(PAGE_SIZE) - first;
+        if range.is_empty() || range.end > folio.size() {
+            return Err(EINVAL);
+        }
+        if !self.pages.is_empty() && !self.continues_at(range.start) {
+            return Err(EINVAL);
+        }
+        self.pages.reserve(nr, GFP_KERNEL)?;
+        // SAFETY: The folio is valid and has a reference.
+        unsafe { bindings::folio_ref_add(folio.as_ptr(), nr as ffi::c_int) };
+        if self.pages.is_empty() {
+            self.base = range.start % PAGE_SIZE;
+        }
+        for n in first..first + nr {
+            // SAFETY: `n` is below the number of pages of the folio, whose page structures are never null.
+            let page =
+                unsafe { NonNull::new_unchecked(bindings::folio_page(folio.as_ptr(), n)) };
+            // INVARIANT: One of the references taken above belongs to this element. There is room for it.
+            let _ = self.pages.push_within_capacity(page);
+        }
+        self.len += range.len();
+        Ok(())
+    }
+
+    /// Tells whether data at `offset` of a folio may follow what is in the array.
+    pub(crate) fn continues_at(&self, offset: usize) -> bool {
+        self.pages.is_empty()
+            || (offset % PAGE_SIZE == 0 && (self.base + self.len) % PAGE_SIZE == 0)
+    }
+
+    /// Leaves out the first `n` bytes: they have been transferred. At most [`PageVec::len`].
+    pub(crate) fn advance(&mut self, n: usize) {
+        let n = n.min(self.len);
+        self.base += n;
+        self.len -= n;
+    }
+
+    /// The C array, beginning with the page that has the first byte.
+    pub(crate) fn as_ptr(&self) -> *mut *mut kb::page {
+        let skip = (self.base / PAGE_SIZE).min(self.pages.len());
+        self.pages[skip..].as_ptr().cast_mut().cast()
+    }
+
+    /// Offset of the first byte in the first page.
+    pub(crate) fn base(&self) -> usize {
+        self.base % PAGE_SIZE
+    }
+
+    /// Number of bytes.
+    pub(crate) fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Number of pages.
+    pub(crate) fn nr_pages(&self) -> usize {
+        self.pages.len()
+    }
+}
+
+impl Drop for PageVec {
+    fn drop(&mut self) {
+        let mut rest = &self.pages[..];
+        while let Some(first) = rest.first() {
+            // SAFETY: We have a reference to the page, and with it to its folio.
+            let folio = unsafe { bindings::page_folio(first.as_ptr()) };
+            let nr = rest
+                .iter()
+                // SAFETY: As above.
+                .take_while(|page| unsafe { bindings::page_folio(page.as_ptr()) } == folio)
+                .count();
+            // SAFETY: By the type invariants we own a reference for each of the `nr` pages.
+            unsafe { bindings::folio_put_refs(folio, nr as ffi::c_int) };
+            rest = &rest[nr..];
+        }
+    }
+}
