@@ -25,7 +25,7 @@
 #include <linux/namei.h>
 #include <linux/nfs4.h>
 #include <linux/pagemap.h>
-#include <linux/pagevec.h>
+#include <linux/folio_batch.h>
 #include <linux/random.h>
 #include <linux/rmap.h>
 #include <linux/sched/mm.h>
@@ -55,8 +55,15 @@
 static const gfp_t RNFS4_CONST_GFP_NOFS = GFP_NOFS;
 static const gfp_t RNFS4_CONST_GFP_KERNEL = GFP_KERNEL;
 
+/* The same for the bits of f_mode and ki_flags. */
+static const fmode_t RNFS4_CONST_FMODE_READ = FMODE_READ;
+static const fmode_t RNFS4_CONST_FMODE_WRITE = FMODE_WRITE;
+static const int RNFS4_CONST_IOCB_APPEND = IOCB_APPEND;
+
 /* The same for flags that are written with BIT() or a cast. */
 static const unsigned int RNFS4_CONST_FMODE_CREATED = (__force unsigned int)FMODE_CREATED;
+static const int RNFS4_CONST_fs_value_is_flag = fs_value_is_flag;
+static const int RNFS4_CONST_fs_value_is_string = fs_value_is_string;
 static const unsigned int RNFS4_CONST_I_CTIME_QUERIED = I_CTIME_QUERIED;
 static const unsigned int RNFS4_CONST_LOOKUP_CREATE = LOOKUP_CREATE;
 static const unsigned int RNFS4_CONST_LOOKUP_EXCL = LOOKUP_EXCL;

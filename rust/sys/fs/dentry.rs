@@ -1,0 +1,558 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Dentries: [`Dentry`], [`ChildDentry`] where its name holds still, and their operations.
+//!
+//! C header: [`include/linux/dcache.h`](srctree/include/linux/dcache.h).
+
+use core::{
+    marker::PhantomData,
+    ops::Deref,
+    ptr::{
+        self,
+        NonNull, //
+    },
+    slice, //
+};
+
+use kernel::{
+    bindings as kb,
+    error::{
+        from_err_ptr,
+        to_result,
+        VTABLE_DEFAULT_ERROR, //
+    },
+    ffi,
+    prelude::*,
+    sync::aref::{
+        ARef,
+        AlwaysRefCounted, //
+    },
+    types::{
+        ForeignOwnable,
+        Opaque, //
+    },
+};
+
+use rnfs4_bindings as bindings;
+
+use super::{
+    DentryOps,
+    FileSystem,
+    INode,
+    SuperBlock, //
+};
+
+/// A `struct dentry` of the file system `T`.
+///
+/// # Invariants
+///
+/// The dentry is of a superblock of `T` and referenced for as long as the value is borrowed. `d_fsdata` is null or an
+/// owned `T::DentryInfo`, changed under `d_lock`.
+#[repr(transparent)]
+pub(crate) struct Dentry<T: FileSystem>(Opaque<kb::dentry>, PhantomData<T>);
+
+// SAFETY: The reference count has its own lock and `dput()` may be called from any thread.
+unsafe impl<T: FileSystem> Send for Dentry<T> {}
+// SAFETY: All methods on shared references read single words or go through the dcache's own locks.
+unsafe impl<T: FileSystem> Sync for Dentry<T> {}
+
+// SAFETY: `dget()` and `dput()` count references.
+unsafe impl<T: FileSystem> AlwaysRefCounted for Dentry<T> {
+    fn inc_ref(&self) {
+        // SAFETY: By the type invariants there is a reference already.
+        unsafe { bindings::dget(self.as_ptr()) };
+    }
+
+    unsafe fn dec_ref(obj: NonNull<Self>) {
+        // SAFETY: The caller gives up a reference. `Dentry` is transparent.
+        unsafe { kb::dput(obj.as_ptr().cast()) };
+    }
+}
+
+impl<T: FileSystem> Dentry<T> {
+    /// Borrows a C dentry.
+    ///
+    /// # Safety
+    ///
+    /// `dentry` must be of a superblock of `T`, valid and referenced for all of `'a`.
+    pub(crate) unsafe fn from_raw<'a>(dentry: *mut kb::dentry) -> &'a Self {
+        // SAFETY: `Dentry` is transparent; the rest is the caller's promise.
+        unsafe { &*dentry.cast() }
+    }
+
+    /// Returns the C dentry.
+    pub(crate) fn as_ptr(&self) -> *mut kb::dentry {
+        self.0.get()
+    }
+
+    fn flags(&self) -> ffi::c_uint {
+        // SAFETY: The dentry is valid; the word may be read without the lock.
+        unsafe { (&raw const (*self.as_ptr()).d_flags).read_volatile() }
+    }
+
+    /// Returns the inode, or `None` for a negative dentry.
+    pub(crate) fn inode(&self) -> Option<&INode<T>> {
+        // SAFETY: The dentry is valid.
+        let inode = unsafe { (&raw const (*self.as_ptr()).d_inode).read_volatile() };
+        // SAFETY: A positive dentry keeps its inode for as long as it is referenced.
+        (!inode.is_null()).then(|| unsafe { INode::from_raw(inode) })
+    }
+
+    /// Returns the superblock.
+    pub(crate) fn sb(&self) -> &SuperBlock<T> {
+        // SAFETY: The dentry is valid and its superblock lives longer.
+        unsafe { SuperBlock::from_raw((*self.as_ptr()).d_sb) }
+    }
+
+    /// Returns a reference to the parent, which may be another a moment later.
+    pub(crate) fn dget_parent(&self) -> ARef<Self> {
+        // SAFETY: The dentry is valid; `dget_parent()` returns a reference to a dentry of the same superblock.
+        unsafe { ARef::from_raw(NonNull::new_unchecked(kb::dget_parent(self.as_ptr())).cast()) }
+    }
+
+    /// Tells whether this is the root of a tree, with or without a name to come.
+    pub(crate) fn is_root(&self) -> bool {
+        // SAFETY: The dentry is valid; the word may be read without the lock.
+        let parent = unsafe { (&raw const (*self.as_ptr()).d_parent).read_volatile() };
+        ptr::eq(parent, self.as_ptr())
+    }
+
+    /// Returns `d_time`, which is the file system's to use.
+    pub(crate) fn time(&self) -> u64 {
+        // SAFETY: The dentry is valid; the word is read at once.
+        unsafe { (&raw const (*self.as_ptr()).d_time).read_volatile() as u64 }
+    }
+
+    /// Sets `d_time`.
+    pub(crate) fn set_time(&self, time: u64) {
+        // SAFETY: The dentry is valid; the word is written at once.
+        unsafe { (&raw mut (*self.as_ptr()).d_time).write_volatile(time as ffi::c_ulong) };
+    }
+
+    /// Tells whether something is mounted on this dentry.
+    pub(crate) fn is_mountpoint(&self) -> bool {
+        self.flags() & kb::dentry_flags_DCACHE_MOUNTED != 0
+    }
+
+    /// Tells whether the dentry is not in the hash that lookups go through.
+    pub(crate) fn is_unhashed(&self) -> bool {
+        // SAFETY: The dentry is valid.
+        unsafe { bindings::d_unhashed(self.as_ptr()) }
+    }
+
+    /// Tells whether some task is just looking this name up.
+    pub(crate) fn is_in_lookup(&self) -> bool {
+        self.flags() & kb::dentry_flags_DCACHE_PAR_LOOKUP != 0
+    }
+
+    /// Returns the number of references.
+    pub(crate) fn count(&self) -> u32 {
+        // SAFETY: The dentry is valid.
+        unsafe { bindings::d_count(self.as_ptr()) }
+    }
+
+    /// Takes the dentry out of the hash: the next lookup asks the file system.
+    pub(crate) fn d_drop(&self) {
+        // SAFETY: The dentry is valid.
+        unsafe { kb::d_drop(self.as_ptr()) };
+    }
+
+    /// Tells whether the dentry is one that [`Dentry::set_renamed`] has marked.
+    pub(crate) fn is_renamed(&self) -> bool {
+        self.flags() & kb::dentry_flags_DCACHE_NFSFS_RENAMED != 0
+    }
+
+    /// Gives the dentry data of ours and marks it as silly-renamed (`DCACHE_NFSFS_RENAMED`): the VFS then leaves it
+    /// alone in rename and unlink. Returns `EBUSY` where there is some already.
+    pub(crate) fn set_renamed(&self, info: T::DentryInfo) -> Result {
+        let info = info.into_foreign();
+        // SAFETY: The dentry is valid and `info` is ours to give away.
+        if unsafe { bindings::d_set_renamed(self.as_ptr(), info) } {
+            return Ok(());
+        }
+        // SAFETY: The call above did not take `info`.
+        drop(unsafe { T::DentryInfo::from_foreign(info) });
+        Err(EBUSY)
+    }
+
+    /// Takes back what [`Dentry::set_renamed`] has set, if any, and clears the mark.
+    pub(crate) fn take_renamed(&self) -> Option<T::DentryInfo> {
+        // SAFETY: By the type invariants `d_fsdata` is null or an owned `T::DentryInfo`, and the helper takes it out
+        // under the lock.
+        unsafe { T::DentryInfo::try_from_foreign(bindings::d_take_renamed(self.as_ptr())) }
+    }
+}
+
+/// A dentry whose name and parent hold still: the parent directory is locked or the dentry is being looked up.
+///
+/// # Invariants
+///
+/// As said, for as long as the value is borrowed.
+#[repr(transparent)]
+pub(crate) struct ChildDentry<T: FileSystem>(Dentry<T>);
+
+impl<T: FileSystem> Deref for ChildDentry<T> {
+    type Target = Dentry<T>;
+
+    fn deref(&self) -> &Dentry<T> {
+        &self.0
+    }
+}
+
+/// Turns a returned dentry, owned or null, into its Rust form.
+///
+/// # Safety
+///
+/// `dentry` must be null, an error pointer, or a reference to a dentry of `T` that the caller owns.
+unsafe fn owned<T: FileSystem>(dentry: *mut kb::dentry) -> Result<Option<ARef<Dentry<T>>>> {
+    let dentry = NonNull::new(from_err_ptr(dentry)?);
+    // SAFETY: By the contract.
+    Ok(dentry.map(|dentry| unsafe { ARef::from_raw(dentry.cast()) }))
+}
+
+impl<T: FileSystem> ChildDentry<T> {
+    /// Borrows a C dentry.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Dentry::from_raw`], and the name and parent must not change during `'a`.
+    pub(crate) unsafe fn from_raw<'a>(dentry: *mut kb::dentry) -> &'a Self {
+        // SAFETY: `ChildDentry` is transparent; the rest is the caller's promise.
+        unsafe { &*dentry.cast() }
+    }
+
+    /// Returns the name.
+    pub(crate) fn name(&self) -> &[u8] {
+        // SAFETY: By the type invariants the name does not change while `self` is borrowed.
+        unsafe {
+            let name = &(*self.as_ptr()).__bindgen_anon_1.d_name;
+            slice::from_raw_parts(
+                name.name,
+                name.__bindgen_anon_1.__bindgen_anon_1.len as usize,
+            )
+        }
+    }
+
+    /// Ties a dentry that was looked up to its inode (`None`: there is no such name). Returns another dentry where the
+    /// inode is a directory that had one.
+    pub(crate) fn d_splice_alias(
+        &self,
+        inode: Option<ARef<INode<T>>>,
+    ) -> Result<Option<ARef<Dentry<T>>>> {
+        if self.inode().is_some() {
+            return Err(EEXIST);
+        }
+        if !self.is_unhashed() {
+            self.d_drop();
+        }
+        let inode = inode.map_or(ptr::null_mut(), |inode| {
+            ARef::into_raw(inode).as_ptr().cast()
+        });
+        // SAFETY: The dentry is negative and unhashed, and its parent is locked or it is in lookup; the call consumes
+        // the inode's reference. What it returns belongs to us.
+        unsafe { owned(kb::d_splice_alias(inode, self.as_ptr())) }
+    }
+
+    /// Ties a negative dentry to the inode of an object that has just been made under its name.
+    pub(crate) fn d_instantiate(&self, inode: ARef<INode<T>>) -> Result {
+        if self.inode().is_some() {
+            return Err(EEXIST);
+        }
+        // SAFETY: The dentry is negative and its parent is locked, so it stays so; the call consumes the reference.
+        unsafe { kb::d_instantiate(self.as_ptr(), ARef::into_raw(inode).as_ptr().cast()) };
+        Ok(())
+    }
+
+    /// Puts the dentry into the hash, where it is not.
+    pub(crate) fn d_rehash(&self) {
+        if self.is_unhashed() && !self.is_in_lookup() {
+            // SAFETY: The dentry is valid and unhashed.
+            unsafe { kb::d_rehash(self.as_ptr()) };
+        }
+    }
+
+    /// Gives this dentry the place of `target` in the tree. The file system calls this where its type says
+    /// `FS_RENAME_DOES_D_MOVE`, and for a silly rename.
+    pub(crate) fn d_move(&self, target: &Dentry<T>) {
+        // SAFETY: Both are valid dentries of one superblock, whose parents the VFS has locked for the operation.
+        unsafe { kb::d_move(self.as_ptr(), target.as_ptr()) };
+    }
+
+    /// Looks the name `name` up beside this dentry, from the cache or the file system; the parent must be locked.
+    pub(crate) fn lookup_sibling(&self, name: &[u8]) -> Result<ARef<Dentry<T>>> {
+        let len = u32::try_from(name.len()).map_err(|_| ENAMETOOLONG)?;
+        // SAFETY: The parent does not change while `self` is borrowed, and is locked by the VFS for the operation at
+        // hand; the helper only reads the name. It returns a reference or an error pointer.
+        let dentry = from_err_ptr(unsafe {
+            bindings::lookup_sibling(self.as_ptr(), name.as_ptr().cast(), len)
+        })?;
+        // SAFETY: As above; the pointer is no error, and not null.
+        Ok(unsafe { ARef::from_raw(NonNull::new_unchecked(dentry).cast()) })
+    }
+
+    /// Begins a lookup of the same name of its own (`d_alloc_parallel`), for a dentry that has become stale while a
+    /// program opens it. Waits for another task that looks the same name up.
+    pub(crate) fn d_alloc_parallel(&self) -> Result<InLookup<T>> {
+        // SAFETY: The dentry is valid and its parent and name hold still.
+        let dentry = from_err_ptr(unsafe { bindings::d_alloc_parallel_again(self.as_ptr()) })?;
+        // SAFETY: The pointer is a reference that is ours.
+        Ok(InLookup(unsafe {
+            ARef::from_raw(NonNull::new_unchecked(dentry).cast())
+        }))
+    }
+}
+
+/// A dentry got by [`ChildDentry::d_alloc_parallel`]; the lookup ends when this is dropped.
+pub(crate) struct InLookup<T: FileSystem>(ARef<Dentry<T>>);
+
+impl<T: FileSystem> Deref for InLookup<T> {
+    type Target = ChildDentry<T>;
+
+    fn deref(&self) -> &ChildDentry<T> {
+        // SAFETY: The parent is locked by the operation in which the value was made, and that it does not leave.
+        unsafe { ChildDentry::from_raw(self.0.as_ptr()) }
+    }
+}
+
+impl<T: FileSystem> InLookup<T> {
+    /// Returns a reference to the dentry.
+    pub(crate) fn dentry(&self) -> ARef<Dentry<T>> {
+        self.0.clone()
+    }
+}
+
+impl<T: FileSystem> Drop for InLookup<T> {
+    fn drop(&mut self) {
+        // SAFETY: The dentry is valid; nothing happens unless it is in lookup, by us.
+        unsafe { bindings::d_lookup_done(self.0.as_ptr()) };
+    }
+}
+
+/// What a dentry operation is told about the walk (`LOOKUP_*`).
+#[derive(Clone, Copy)]
+pub(crate) struct LookupFlags(u32);
+
+impl LookupFlags {
+    pub(super) fn new(flags: u32) -> Self {
+        Self(flags)
+    }
+
+    /// The last component is to be opened.
+    pub(crate) fn is_open(self) -> bool {
+        self.0 & bindings::LOOKUP_OPEN != 0
+    }
+
+    /// The last component is to be created.
+    pub(crate) fn is_create(self) -> bool {
+        self.0 & bindings::LOOKUP_CREATE != 0
+    }
+
+    /// The name must not exist yet.
+    pub(crate) fn is_excl(self) -> bool {
+        self.0 & bindings::LOOKUP_EXCL != 0
+    }
+
+    /// The last component is the target of a rename.
+    pub(crate) fn is_rename_target(self) -> bool {
+        self.0 & bindings::LOOKUP_RENAME_TARGET != 0
+    }
+
+    /// The walk is being done again after `ESTALE`: trust no cache.
+    pub(crate) fn is_reval(self) -> bool {
+        self.0 & bindings::LOOKUP_REVAL != 0
+    }
+}
+
+/// The operations of a file system on its dentries.
+#[vtable]
+pub(crate) trait DentryOperations: FileSystem {
+    /// Tells whether the name still stands for what the dentry says. May sleep. `dir` is the directory in which the
+    /// walk met the name.
+    fn d_revalidate(
+        _dir: &INode<Self>,
+        _name: &[u8],
+        _dentry: &Dentry<Self>,
+        _flags: LookupFlags,
+    ) -> Result<bool> {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// The same in an RCU walk, where nothing is referenced and nothing may sleep: what the data of the directory and
+    /// of the object (`None`: negative) and `d_time` tell. `None` means that the walk must go on with references.
+    fn d_revalidate_rcu(
+        _dir: &Self::InodeInfo,
+        _inode: Option<&Self::InodeInfo>,
+        _time: u64,
+        _flags: LookupFlags,
+    ) -> Option<bool> {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// Tells whether the object behind a dentry that was reached without a name (`.`, a mount's root, a link of
+    /// `/proc`) is still there. May sleep.
+    fn d_weak_revalidate(_inode: &INode<Self>) -> Result<bool> {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// Tells whether a dentry that nobody uses is not to be kept. `inode` is the data of its inode. Called under a
+    /// spinlock.
+    fn d_delete(_inode: Option<&Self::InodeInfo>) -> bool {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// The last user of a dentry that was marked by [`Dentry::set_renamed`] is gone; `info` is what was set. May sleep.
+    fn d_iput_renamed(_info: Self::DentryInfo, _inode: &INode<Self>) {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+}
+
+/// The C table of a file system's dentry operations.
+struct DentryOperationsVTable<T>(PhantomData<T>);
+
+impl<T: DentryOperations> DentryOperationsVTable<T> {
+    /// # Safety
+    ///
+    /// To be called by the VFS only, for dentries of `T`.
+    unsafe extern "C" fn d_revalidate(
+        dir: *mut kb::inode,
+        name: *const kb::qstr,
+        dentry: *mut kb::dentry,
+        flags: ffi::c_uint,
+    ) -> ffi::c_int {
+        let lookup = LookupFlags(flags);
+        if flags & bindings::LOOKUP_RCU != 0 {
+            if !T::HAS_D_REVALIDATE_RCU {
+                return ECHILD.to_errno();
+            }
+            // SAFETY: In an RCU walk dentries and inodes, with our data in them, are not freed before it ends. The
+            // dentry's inode is read once.
+            let res = unsafe {
+                let inode = (&raw const (*dentry).d_inode).read_volatile();
+                let info = (!inode.is_null()).then(|| INode::<T>::from_raw(inode).info());
+                T::d_revalidate_rcu(
+                    INode::<T>::from_raw(dir).info(),
+                    info,
+                    (&raw const (*dentry).d_time).read_volatile() as u64,
+                    lookup,
+                )
+            };
+            return res.map_or(ECHILD.to_errno(), ffi::c_int::from);
+        }
+        // SAFETY: Outside of an RCU walk the VFS holds references to both, and `name` does not change during the call.
+        let (dir, name, dentry) = unsafe {
+            let name = &*name;
+            (
+                INode::from_raw(dir),
+                slice::from_raw_parts(
+                    name.name,
+                    name.__bindgen_anon_1.__bindgen_anon_1.len as usize,
+                ),
+                Dentry::<T>::from_raw(dentry),
+            )
+        };
+        match T::d_revalidate(dir, name, dentry, lookup) {
+            Ok(valid) => valid.into(),
+            Err(e) => e.to_errno(),
+        }
+    }
+
+    /// # Safety
+    ///
+    /// To be called by the VFS only, for dentries of `T`.
+    unsafe extern "C" fn d_weak_revalidate(
+        dentry: *mut kb::dentry,
+        _flags: ffi::c_uint,
+    ) -> ffi::c_int {
+        // SAFETY: The VFS holds a reference.
+        let dentry = unsafe { Dentry::<T>::from_raw(dentry) };
+        match dentry.inode().map_or(Ok(true), T::d_weak_revalidate) {
+            Ok(valid) => valid.into(),
+            Err(e) => e.to_errno(),
+        }
+    }
+
+    /// # Safety
+    ///
+    /// To be called by the VFS only, for dentries of `T`.
+    unsafe extern "C" fn d_delete(dentry: *const kb::dentry) -> ffi::c_int {
+        // SAFETY: The VFS holds the dentry's lock, under which it keeps its inode. The inode's data is valid as long.
+        let (inode, flags) = unsafe {
+            let inode = (*dentry).d_inode;
+            let info = (!inode.is_null()).then(|| INode::<T>::from_raw(inode).info());
+            (info, (*dentry).d_flags)
+        };
+        // A name that was made only to keep an open file goes with its last user.
+        (flags & kb::dentry_flags_DCACHE_NFSFS_RENAMED != 0 || T::d_delete(inode)).into()
+    }
+
+    /// # Safety
+    ///
+    /// To be called by the VFS only, for dentries of `T`.
+    unsafe extern "C" fn d_iput(dentry: *mut kb::dentry, inode: *mut kb::inode) {
+        // SAFETY: The VFS gives us the dentry, which nobody else uses for files any more, and a reference to its inode.
+        let (dentry, inode) = unsafe {
+            (
+                Dentry::<T>::from_raw(dentry),
+                ARef::<INode<T>>::from_raw(NonNull::new_unchecked(inode).cast()),
+            )
+        };
+        if let Some(info) = dentry.take_renamed() {
+            T::d_iput_renamed(info, &inode);
+        }
+    }
+
+    /// # Safety
+    ///
+    /// To be called by the VFS only, for dentries of `T`.
+    unsafe extern "C" fn d_release(dentry: *mut kb::dentry) {
+        // SAFETY: The dentry is about to be freed: nobody else uses it.
+        drop(unsafe { Dentry::<T>::from_raw(dentry) }.take_renamed());
+    }
+
+    const VTABLE: DentryOps<T> = {
+        // SAFETY: The functions expect dentries of `T`.
+        unsafe {
+            DentryOps::new(kb::dentry_operations {
+                d_revalidate: if T::HAS_D_REVALIDATE {
+                    Some(Self::d_revalidate)
+                } else {
+                    None
+                },
+                d_weak_revalidate: if T::HAS_D_WEAK_REVALIDATE {
+                    Some(Self::d_weak_revalidate)
+                } else {
+                    None
+                },
+                d_delete: if T::HAS_D_DELETE {
+                    Some(Self::d_delete)
+                } else {
+                    None
+                },
+                d_iput: if T::HAS_D_IPUT_RENAMED {
+                    Some(Self::d_iput)
+                } else {
+                    None
+                },
+                d_release: Some(Self::d_release),
+                ..pin_init::zeroed()
+            })
+        }
+    };
+}
+
+/// Returns the table of `T`'s dentry operations.
+pub(crate) const fn dentry_ops<T: DentryOperations>() -> &'static DentryOps<T> {
+    &DentryOperationsVTable::<T>::VTABLE
+}
+
+/// Allocates the root dentry of a tree for `inode` or finds the one that it has (`d_obtain_root`). May sleep.
+pub(crate) fn d_obtain_root<T: FileSystem>(inode: ARef<INode<T>>) -> Result<ARef<Dentry<T>>> {
+    // SAFETY: The call consumes the reference to the inode and returns one to a dentry, or an error pointer.
+    let dentry = unsafe { owned(kb::d_obtain_root(ARef::into_raw(inode).as_ptr().cast())) }?;
+    dentry.ok_or(ENOMEM)
+}
+
+/// Makes sure that the result of a C call is fine; see [`to_result`].
+pub(super) fn check(err: ffi::c_int) -> Result {
+    to_result(err)
+}
