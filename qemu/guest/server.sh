@@ -59,7 +59,13 @@ server_forget() {
 		return 1
 	fi
 	# nfsdcld holds its database open: a new one begins with the next start.
-	killall -q -w nfsdcld
+	local pid
+	if pid=$(pidof nfsdcld); then
+		kill "$pid"
+		while kill -0 "$pid" 2>/dev/null; do
+			sleep 0.05
+		done
+	fi
 	server_sh 'rm -rf /var/lib/nfs/nfsdcld/* /var/lib/nfs/v4recovery/*'
 }
 

@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: GPL-2.0
+#
+# The front door; the work is done by scripts/ and qemu/. Not to be confused with Kbuild, which the kernel's build reads.
+
+KERNEL_CONFIG ?= lean
+SMP ?= 2
+MEM ?= 1024
+TIMEOUT ?= 600
+LLVM ?= 1
+export KERNEL_TARBALL RNFS4_CACHE DEBIAN_MIRROR JOBS
+
+.PHONY: help run test kernel rootfs module modules vm shell selftests host-test lint clean
+
+help:
+	@echo 'rnfs4: an NFSv4.1/4.2 client for Linux, in Rust'
+	@echo
+	@echo '  make run          the whole story: builds what is missing, then a mount that survives three server restarts'
+	@echo '  make test         everything that is checked: host tests, lint, selftests in the guest'
+	@echo
+	@echo '  make modules KDIR=<built 7.3 tree>    rnfs4.ko with your own kernel and toolchain'
+	@echo '  make module       rnfs4.ko for the guest          [KERNEL_CONFIG=lean|debug]'
+	@echo '  make kernel       the pinned kernel               [KERNEL_CONFIG=lean|debug] [KERNEL_TARBALL=<file>]'
+	@echo '  make rootfs       the root file system of the guest'
+	@echo '  make vm SCRIPT=<file>    runs a bash script of yours in the guest; see docs/testing.md'
+	@echo '                           [KERNEL_CONFIG=lean|debug] [SMP=2] [MEM=1024] [TIMEOUT=600]'
+	@echo '  make shell        a root shell in the guest, with the server up and mounted'
+	@echo '  make selftests    the tests in the guest          [TESTS="name ..."] [KERNEL_CONFIG=lean|debug]'
+	@echo '  make host-test    the tests of the protocol crate, by cargo on the host'
+	@echo '  make lint         formatting, clippy, and the rules of the house'
+	@echo '  make clean        removes out/, not the cache'
+	@echo
+	@echo 'Kernels, the toolchain and the root file system are kept in $${RNFS4_CACHE:-/var/cache/rnfs4}.'
+
+run: module
+	@qemu/story/run
+
+test:
+	@scripts/test
+
+kernel:
+	@scripts/kernel $(KERNEL_CONFIG)
+
+rootfs:
+	@scripts/rootfs
+
+module:
+	@scripts/module $(KERNEL_CONFIG)
+
+# With the user's own tree and tools: nothing of ours is needed, so what is missing is theirs, and said in one line.
+modules:
+	@scripts/check-kdir '$(KDIR)' '$(LLVM)'
+	@mkdir -p out/modules
+	$(MAKE) -C '$(KDIR)' M='$(CURDIR)' MO='$(CURDIR)/out/modules' LLVM=$(LLVM) modules
+	@echo 'built out/modules/rnfs4.ko'
+
+vm: module
+	@qemu/run --config $(KERNEL_CONFIG) --smp $(SMP) --mem $(MEM) --timeout $(TIMEOUT) '$(SCRIPT)'
+
+shell: module
+	@qemu/run --config $(KERNEL_CONFIG) --smp $(SMP) --mem $(MEM) --shell
+
+selftests: module
+	@qemu/selftests/run --config $(KERNEL_CONFIG) $(TESTS)
+
+host-test:
+	@scripts/host-test
+
+lint:
+	@scripts/lint
+
+clean:
+	rm -rf out
