@@ -2,6 +2,8 @@
 #
 # The front door; the work is done by scripts/ and qemu/. Not to be confused with Kbuild, which the kernel's build reads.
 
+.DEFAULT_GOAL := help
+
 KERNEL_CONFIG ?= lean
 SMP ?= 2
 MEM ?= 1024
@@ -9,7 +11,21 @@ TIMEOUT ?= 600
 LLVM ?= 1
 export KERNEL_TARBALL RNFS4_CACHE DEBIAN_MIRROR JOBS
 
-.PHONY: help run test kernel rootfs module modules vm shell selftests host-test lint clean
+# make ends with 2 whatever a recipe ended with. "run", "vm" and "shell" shall end with the guest's own status (the script's, or 124 on
+# time-out), so each is in two parts: "<name>-guest" runs the guest and notes its status, and then a function that is loaded into make
+# ends it with that.
+ifneq ($(filter run vm shell,$(MAKECMDGOALS)),)
+STATUS := out/make-status.$(shell echo $$PPID)
+guest = @qemu/run $(1); echo $$? >$(STATUS)
+-load out/make-exit.so(make_exit_gmk_setup)
+out/make-exit.so: scripts/make-exit.c
+	@mkdir -p out
+	@scripts/toolchain clang -shared -fPIC -nostdlib -O2 -Wall -Wextra -o $@ $<
+run vm shell: %: %-guest
+	$(exit $(shell cat $(STATUS); rm -f $(STATUS)))
+endif
+
+.PHONY: help run run-guest test kernel rootfs module modules vm vm-guest shell shell-guest selftests host-test lint clean
 
 help:
 	@echo 'rnfs4: an NFSv4.1/4.2 client for Linux, in Rust'
@@ -31,8 +47,8 @@ help:
 	@echo
 	@echo 'Kernels, the toolchain and the root file system are kept in $${RNFS4_CACHE:-/var/cache/rnfs4}.'
 
-run: module
-	@qemu/story/run
+run-guest: module
+	$(call guest,--timeout 900 qemu/story/story.sh)
 
 test:
 	@scripts/test
@@ -53,11 +69,11 @@ modules:
 	$(MAKE) -C '$(KDIR)' M='$(CURDIR)' MO='$(CURDIR)/out/modules' LLVM=$(LLVM) modules
 	@echo 'built out/modules/rnfs4.ko'
 
-vm: module
-	@qemu/run --config $(KERNEL_CONFIG) --smp $(SMP) --mem $(MEM) --timeout $(TIMEOUT) '$(SCRIPT)'
+vm-guest: module
+	$(call guest,--config $(KERNEL_CONFIG) --smp $(SMP) --mem $(MEM) --timeout $(TIMEOUT) '$(SCRIPT)')
 
-shell: module
-	@qemu/run --config $(KERNEL_CONFIG) --smp $(SMP) --mem $(MEM) --shell
+shell-guest: module
+	$(call guest,--config $(KERNEL_CONFIG) --smp $(SMP) --mem $(MEM) --shell)
 
 selftests: module
 	@qemu/selftests/run --config $(KERNEL_CONFIG) $(TESTS)
