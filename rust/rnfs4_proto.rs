@@ -24,6 +24,10 @@ pub mod compound;
 pub mod op;
 #[path = "proto/ops/mod.rs"]
 pub mod ops;
+#[path = "proto/recovery/mod.rs"]
+pub mod recovery;
+#[path = "proto/session.rs"]
+pub mod session;
 #[path = "proto/setattrs.rs"]
 pub mod setattrs;
 #[path = "proto/status.rs"]

@@ -87,10 +87,16 @@ pub trait Ops {
     /// operations is [`XdrError::Invalid`]: another operation, more or fewer results than the status
     /// says, an error before the last result, anything behind it.
     fn decode<S: Source>(&mut self, s: &mut S) -> XdrResult<Self::Res> {
+        self.decode_status(s).map(|(_, res)| res)
+    }
+
+    /// The same, with the status of the whole.
+    fn decode_status<S: Source>(&mut self, s: &mut S) -> XdrResult<(Status, Self::Res)> {
         let mut reply = Reply::new(s, self.count())?;
+        let status = reply.status;
         let res = self.get(&mut reply)?;
         reply.finish()?;
-        Ok(res)
+        Ok((status, res))
     }
 }
 

@@ -108,6 +108,13 @@ impl<const N: usize> Opaque<N> {
         }
     }
 
+    /// These bytes; `None` if they are too many.
+    pub fn new(bytes: &[u8]) -> Option<Self> {
+        let mut opaque = Self::empty();
+        opaque.set(bytes);
+        (opaque.len == bytes.len()).then_some(opaque)
+    }
+
     /// The bytes.
     pub fn as_slice(&self) -> &[u8] {
         self.data.get(..self.len).unwrap_or(&[])

@@ -98,13 +98,13 @@ fn decode_denied<S: Source>(
 
 /// Who locks, `locker4`.
 #[derive(Clone, Copy, Debug)]
-pub enum Locker<'a> {
+pub enum Locker {
     /// An owner that has no lock in this file yet.
     New {
         /// The open by whose right.
         open: Stateid,
         /// The owner.
-        owner: Owner<'a>,
+        owner: Owner,
     },
     /// An owner that has locks in this file.
     Known(Stateid),
@@ -120,7 +120,7 @@ pub struct Lock<'a> {
     /// What to lock.
     pub range: Range,
     /// On whose behalf.
-    pub locker: Locker<'a>,
+    pub locker: Locker,
     /// Where to tell about the lock that is in the way, if [`Status::DENIED`].
     pub denied: Option<&'a mut Option<Denied>>,
 }
@@ -175,7 +175,7 @@ pub struct Lockt<'a> {
     /// What to lock.
     pub range: Range,
     /// On whose behalf.
-    pub owner: Owner<'a>,
+    pub owner: Owner,
     /// Where to tell about the lock that is in the way, if [`Status::DENIED`].
     pub denied: Option<&'a mut Option<Denied>>,
 }

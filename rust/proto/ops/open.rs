@@ -9,6 +9,7 @@ use crate::{
         Bitmap,
         ChangeInfo,
         ClientId,
+        Opaque,
         ShareAccess,
         Stateid,
         Verifier,
@@ -38,23 +39,22 @@ pub mod open4_result {
 
 /// An open-owner or lock-owner: all opens (locks) of one are one to the server.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Owner<'a> {
+pub struct Owner {
     /// The client.
     pub clientid: ClientId,
-    /// The owner's name, unique within the client, at most [`OPAQUE_MAX`] bytes.
-    pub name: &'a [u8],
+    /// The owner's name, unique within the client.
+    pub name: Opaque<OWNER_MAX>,
 }
 
-impl Owner<'_> {
-    pub(crate) const XDR_MAX: usize = 8 + opaque_max(OPAQUE_MAX);
+/// The most bytes of an owner's name; the protocol allows more, but we make them.
+pub const OWNER_MAX: usize = 32;
+
+impl Owner {
+    pub(crate) const XDR_MAX: usize = 8 + opaque_max(OWNER_MAX);
 
     pub(crate) fn encode<S: Sink>(&self, s: &mut S) -> XdrResult {
         s.put_u64(self.clientid.0)?;
-        s.put_opaque(self.name, OPAQUE_MAX)
-    }
-
-    fn len(&self) -> usize {
-        8 + opaque_max(self.name.len())
+        s.put_opaque(self.name.as_slice(), OWNER_MAX)
     }
 }
 
@@ -112,9 +112,9 @@ pub enum DelegationType {
 
 /// What gives the right to this open, and which file it is, `open_claim4`.
 #[derive(Clone, Copy, Debug)]
-pub enum OpenClaim<'a> {
+pub enum OpenClaim {
     /// A new open of this name in the current directory.
-    Null(&'a [u8]),
+    Null(Opaque<NAME_MAX>),
     /// Reclaims, after a restart of the server, an open of the current file and its delegation.
     Previous(DelegationType),
     /// A new open of the current file.
@@ -123,14 +123,14 @@ pub enum OpenClaim<'a> {
     DelegCurFh(Stateid),
 }
 
-impl OpenClaim<'_> {
+impl OpenClaim {
     const XDR_MAX: usize = 4 + opaque_max(NAME_MAX);
 
     fn encode<S: Sink>(&self, s: &mut S) -> XdrResult {
         match self {
             Self::Null(name) => {
                 s.put_u32(0)?;
-                s.put_opaque(name, NAME_MAX)
+                s.put_opaque(name.as_slice(), NAME_MAX)
             }
             Self::Previous(delegation) => {
                 s.put_u32(1)?;
@@ -147,17 +147,17 @@ impl OpenClaim<'_> {
 
 /// OPEN. The current file handle becomes the file's.
 #[derive(Clone, Copy, Debug)]
-pub struct Open<'a> {
+pub struct Open {
     /// What the open is for, with wishes about a delegation.
     pub access: ShareAccess,
     /// What is denied to others: 0 on behalf of POSIX programs.
     pub deny: u32,
     /// On whose behalf.
-    pub owner: Owner<'a>,
+    pub owner: Owner,
     /// Whether the file is made.
     pub how: OpenHow,
     /// Which file, and by what right.
-    pub claim: OpenClaim<'a>,
+    pub claim: OpenClaim,
 }
 
 /// What OPEN gives.
@@ -255,12 +255,12 @@ impl Delegation {
     }
 }
 
-impl Op for Open<'_> {
+impl Op for Open {
     const NUM: u32 = 18;
     type Res = OpenRes;
 
     fn args_max(&self) -> usize {
-        12 + self.owner.len() + OpenHow::XDR_MAX + OpenClaim::XDR_MAX
+        12 + Owner::XDR_MAX + OpenHow::XDR_MAX + OpenClaim::XDR_MAX
     }
 
     fn res_max(&self) -> usize {

@@ -1,0 +1,11 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Recovery: what an error means, and what the state manager does about it.
+//!
+//! * [`table`]: error x operation x state -> action, all of it.
+//! * [`machine`]: the state bits, and which step is next.
+//! * [`lease`], [`backoff`], [`inflight`]: the arithmetic beside.
+
+pub mod backoff;
+pub mod inflight;
+pub mod lease;
