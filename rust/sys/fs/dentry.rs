@@ -290,6 +290,19 @@ impl<T: FileSystem> ChildDentry<T> {
         Ok(unsafe { ARef::from_raw(NonNull::new_unchecked(dentry).cast()) })
     }
 
+    /// Makes another dentry of the same name and parent, negative and unhashed. May sleep.
+    pub(crate) fn d_alloc_again(&self) -> Result<ARef<Dentry<T>>> {
+        // SAFETY: The dentry is valid and its parent and name hold still.
+        let dentry = unsafe {
+            let raw = self.as_ptr();
+            kb::d_alloc((*raw).d_parent, &raw const (*raw).__bindgen_anon_1.d_name)
+        };
+        // SAFETY: The pointer is null or a reference that is ours.
+        NonNull::new(dentry)
+            .map(|dentry| unsafe { ARef::from_raw(dentry.cast()) })
+            .ok_or(ENOMEM)
+    }
+
     /// Begins a lookup of the same name of its own (`d_alloc_parallel`), for a dentry that has become stale while a
     /// program opens it. Waits for another task that looks the same name up.
     pub(crate) fn d_alloc_parallel(&self) -> Result<InLookup<T>> {

@@ -28,9 +28,11 @@ use super::{
     super_block::NewSuperBlock,
     FileSystem,
     INode,
+    Registration,
     SuperBlock,
     SuperOperations, //
 };
+use crate::sys::net::NetNs;
 
 /// A mount or remount in the making.
 ///
@@ -101,10 +103,16 @@ impl<T: FileSystem> FsContext<T> {
         Ok(())
     }
 
-    /// Returns the network namespace of the mount, as sunrpc wants it.
-    pub(crate) fn net_ns(&self) -> *mut kb::net {
+    /// Returns the network namespace of the mount.
+    pub(crate) fn net_ns(&self) -> &NetNs {
         // SAFETY: The context is valid and holds a reference to its namespace.
-        unsafe { (*self.fc).net_ns.cast() }
+        unsafe { NetNs::from_raw((*self.fc).net_ns.cast()) }
+    }
+
+    /// Returns what the file system was registered with.
+    pub(crate) fn global(&self) -> &T::Global {
+        // SAFETY: The context is of our type, whose registration lives as long as the module, which the context pins.
+        unsafe { &Registration::<T>::from_fs_type((*self.fc).fs_type).global }
     }
 
     /// Sets flags of the superblock to be (`SB_*`).

@@ -215,6 +215,19 @@ impl VfsInode {
         InodeLockGuard(self, PhantomData)
     }
 
+    /// Sets the size and drops the pages beyond it. May sleep. The inode is locked, or its size is under the file
+    /// system's own control otherwise.
+    pub(crate) fn truncate_setsize(&self, size: u64) {
+        // SAFETY: The inode is valid by the type invariants.
+        unsafe { kb::truncate_setsize(self.as_ptr(), size as kb::loff_t) };
+    }
+
+    /// Tells whether the file is open for writing.
+    pub(crate) fn is_open_for_write(&self) -> bool {
+        // SAFETY: The inode is valid by the type invariants; the counter is a word that may be read at any time.
+        unsafe { (&raw const (*self.as_ptr()).i_writecount.counter).read_volatile() > 0 }
+    }
+
     /// Drops the name of an inode that is gone from the server: its link count becomes 0, so that the last reference
     /// evicts it.
     pub(crate) fn clear_nlink(&self) {

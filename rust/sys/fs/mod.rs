@@ -54,6 +54,9 @@ pub(crate) trait FileSystem: Sized + Send + Sync + 'static {
     /// `FS_*` flags of `struct file_system_type`.
     const FLAGS: i32;
 
+    /// Data that all superblocks of the type share.
+    type Global: Send + Sync;
+
     /// Data of a superblock (`s_fs_info`).
     type SuperInfo: Send + Sync;
 
@@ -123,6 +126,7 @@ pub(crate) struct Registration<T: FileSystem> {
     #[pin]
     fs: Opaque<kb::file_system_type>,
     inode_cache: InodeCache<T>,
+    global: T::Global,
 }
 
 // SAFETY: The C side locks its own data; unregistering may happen from any thread.
@@ -132,9 +136,13 @@ unsafe impl<T: FileSystem> Sync for Registration<T> {}
 
 impl<T: SuperOperations + FsContextOperations> Registration<T> {
     /// Registers the file system. May sleep.
-    pub(crate) fn new(module: &'static ThisModule) -> impl PinInit<Self, Error> {
+    pub(crate) fn new(
+        module: &'static ThisModule,
+        global: T::Global,
+    ) -> impl PinInit<Self, Error> {
         try_pin_init!(Self {
             inode_cache: InodeCache::new()?,
+            global,
             fs <- Opaque::try_ffi_init(|slot: *mut kb::file_system_type| {
                 // SAFETY: `slot` is valid for writing; all zeroes is a valid `file_system_type`.
                 unsafe { ptr::write_bytes(slot, 0, 1) };
