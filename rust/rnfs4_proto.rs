@@ -13,7 +13,7 @@
 //!
 //! "RFC" without a number is RFC 8881; RFC 7862 is NFSv4.2.
 
-#![no_std]
+#![cfg_attr(not(MODULE), no_std)]
 #![forbid(unsafe_code)]
 
 #[path = "proto/attrs.rs"]

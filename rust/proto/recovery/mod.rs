@@ -9,3 +9,5 @@
 pub mod backoff;
 pub mod inflight;
 pub mod lease;
+pub mod machine;
+pub mod table;

@@ -1,0 +1,524 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The state manager's mind: what is wrong, as bits, and what to do next, as steps.
+//!
+//! A thread asks for the next [`Step`], does it, and tells how it went; calls of programs tell what
+//! they saw. Between these the machine keeps the C client's `NFS4CLNT_*` bits. It differs from the C
+//! client's `nfs4_state_manager()` in that
+//!
+//! * RECLAIM_COMPLETE is a bit of its own, set with each new client id and cleared by nothing but its
+//!   success, so it cannot be forgotten;
+//! * errors lead where the [table](super::table) says, in the middle of any step; none ends the
+//!   machine: it goes on trying, ever slower;
+//! * waits start at 1 ms, and the machine alone knows of them: no step sleeps;
+//! * a purge needs one EXCHANGE_ID and one CREATE_SESSION, not two of each.
+//!
+//! Pure: the caller holds a lock around each method. Times are milliseconds of any clock that does not
+//! jump.
+
+use super::{
+    backoff,
+    table::{
+        decide,
+        decide_malformed,
+        decide_no_reply,
+        Action,
+        Need,
+        OpClass,
+        StateKind, //
+    },
+};
+use crate::{
+    ops::session::seq4_status,
+    status::Status, //
+};
+use core::fmt;
+
+/// The longest wait between two tries, in milliseconds.
+const WAIT_CAP_MS: u32 = 5000;
+/// How many times in a row a trouble may come before it is one that hurrying does not help against:
+/// the wait after a refusal is that of this try at least.
+const REFUSED_TRY: u32 = 10;
+/// After so much quiet, in milliseconds and on top of four times the last wait, trouble is new trouble.
+const QUIET_MS: u64 = 1000;
+
+/// What is wrong with the client, or still to be done: a set of bits.
+#[derive(Clone, Copy, Default, Eq, PartialEq)]
+pub struct Bits(u16);
+
+/// All bits with their names, in the order in which they are looked after.
+const BITS: [(Bits, &str); 11] = [
+    (Bits::PURGE_STATE, "PURGE_STATE"),
+    (Bits::LEASE_EXPIRED, "LEASE_EXPIRED"),
+    (Bits::LEASE_CONFIRM, "LEASE_CONFIRM"),
+    (Bits::SESSION_RESET, "SESSION_RESET"),
+    (Bits::BIND_CONN_TO_SESSION, "BIND_CONN_TO_SESSION"),
+    (Bits::CHECK_LEASE, "CHECK_LEASE"),
+    (Bits::RECLAIM_REBOOT, "RECLAIM_REBOOT"),
+    (Bits::RECLAIM_COMPLETE, "RECLAIM_COMPLETE"),
+    (Bits::RECLAIM_NOGRACE, "RECLAIM_NOGRACE"),
+    (Bits::HAS_SESSION, "HAS_SESSION"),
+    (Bits::NO_RECLAIM, "NO_RECLAIM"),
+];
+
+impl Bits {
+    /// Nothing.
+    pub const NONE: Self = Self(0);
+    /// A new instance of the client is wanted; the server is to drop what it knows of the old one.
+    pub const PURGE_STATE: Self = Self(1 << 0);
+    /// There is no client id, or the server has forgotten it.
+    pub const LEASE_EXPIRED: Self = Self(1 << 1);
+    /// EXCHANGE_ID has given a client id, CREATE_SESSION has not confirmed it yet.
+    pub const LEASE_CONFIRM: Self = Self(1 << 2);
+    /// There is no good session.
+    pub const SESSION_RESET: Self = Self(1 << 3);
+    /// The connection is not bound to the session, or not for callbacks.
+    pub const BIND_CONN_TO_SESSION: Self = Self(1 << 4);
+    /// Somebody has doubts about lease or session.
+    pub const CHECK_LEASE: Self = Self(1 << 5);
+    /// There is state to be reclaimed.
+    pub const RECLAIM_REBOOT: Self = Self(1 << 6);
+    /// The server waits for RECLAIM_COMPLETE, and refuses new opens until then.
+    pub const RECLAIM_COMPLETE: Self = Self(1 << 7);
+    /// There is state to be tested and opened anew.
+    pub const RECLAIM_NOGRACE: Self = Self(1 << 8);
+    /// There is a session to be destroyed before another is made.
+    pub const HAS_SESSION: Self = Self(1 << 9);
+    /// With a new client id nothing can be reclaimed: the server did not lose the state, it gave it up,
+    /// or it is another server.
+    pub const NO_RECLAIM: Self = Self(1 << 10);
+
+    /// All bits of `o` are set.
+    pub const fn has(self, o: Self) -> bool {
+        self.0 & o.0 == o.0
+    }
+
+    /// Both sets.
+    pub const fn or(self, o: Self) -> Self {
+        Self(self.0 | o.0)
+    }
+
+    fn set(&mut self, o: Self) {
+        self.0 |= o.0;
+    }
+
+    fn clear(&mut self, o: Self) {
+        self.0 &= !o.0;
+    }
+}
+
+/// Shown as the names, separated by blanks.
+impl fmt::Display for Bits {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut names = BITS.iter().filter(|(bit, _)| self.has(*bit));
+        if let Some((_, first)) = names.next() {
+            f.write_str(first)?;
+        }
+        names.try_for_each(|(_, name)| write!(f, " {name}"))
+    }
+}
+
+impl fmt::Debug for Bits {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "[{self}]")
+    }
+}
+
+/// What the state manager does next.
+///
+/// From `PurgeState` to `BindConn` and in the two passes over the states the slot table is draining,
+/// and the step begins when it is drained.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Step {
+    /// Nothing to do: end the drain and wake who waits.
+    Idle,
+    /// Nothing before this many milliseconds have passed. News may shorten the wait to nothing, so ask
+    /// again when there are some.
+    Wait(u32),
+    /// Choose a new verifier for this client. No call is sent.
+    PurgeState,
+    /// EXCHANGE_ID.
+    ExchangeId,
+    /// DESTROY_SESSION of the present session.
+    DestroySession,
+    /// CREATE_SESSION; then reset the slot table.
+    CreateSession,
+    /// BIND_CONN_TO_SESSION.
+    BindConn,
+    /// A lone SEQUENCE.
+    CheckLease,
+    /// Reclaim the states that are marked for it.
+    ReclaimReboot,
+    /// RECLAIM_COMPLETE.
+    ReclaimComplete,
+    /// Test the states that are marked for it, open anew what is gone.
+    ReclaimNograce,
+}
+
+impl Step {
+    /// The operation whose rows of the table hold for errors of this step. Errors of single states in
+    /// the two passes are no errors of the step: those that break it off come as [`Event::Saw`].
+    pub const fn class(self) -> OpClass {
+        match self {
+            Self::ExchangeId => OpClass::ExchangeId,
+            Self::DestroySession => OpClass::DestroySession,
+            Self::CreateSession => OpClass::CreateSession,
+            Self::BindConn => OpClass::BindConn,
+            Self::ReclaimReboot => OpClass::OpenReclaim,
+            Self::ReclaimComplete => OpClass::ReclaimComplete,
+            Self::ReclaimNograce => OpClass::OpenExpired,
+            Self::Idle | Self::Wait(_) | Self::PurgeState | Self::CheckLease => OpClass::Sequence,
+        }
+    }
+}
+
+/// Why a step failed.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Failure {
+    /// The server said so.
+    Status(Status),
+    /// There was no reply, or no memory to ask.
+    NoReply,
+    /// There was a reply that could not be understood.
+    Malformed,
+}
+
+/// What happened.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Event {
+    /// EXCHANGE_ID was successful.
+    ClientId {
+        /// The server knew this client id already (`EXCHGID4_FLAG_CONFIRMED_R`).
+        confirmed: bool,
+        /// The server's scope is not that of the last time: handles and state mean nothing to it.
+        scope_changed: bool,
+    },
+    /// This step was successful. A pass is, when no state has its mark any more.
+    Done(Step),
+    /// This step failed.
+    Failed(Step, Failure),
+    /// A call came upon [`Action::Recover`]. In a pass over the states: the pass was broken off.
+    Saw(Need),
+    /// A call has marked a state to be tested and opened anew.
+    MarkedNograce,
+    /// SEQUENCE, in a call that was not privileged, had these status flags.
+    SequenceFlags(u32),
+    /// No renewal was successful for longer than the lease.
+    LeaseLapsed,
+    /// The connection was lost and is there again: the server may have restarted.
+    Reconnected,
+}
+
+/// What the caller has to do with its states at once, before the next step.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Mark {
+    /// Nothing.
+    #[default]
+    None,
+    /// All states to be reclaimed. Those that are marked to be opened anew were lost before the server
+    /// restarted: they keep that mark.
+    Reboot,
+    /// All states to be tested and opened anew where they are gone.
+    Nograce,
+    /// The states that are still marked to be reclaimed: to be opened anew. (If there are any, the caller
+    /// tells by [`Event::MarkedNograce`].)
+    EndReboot,
+}
+
+/// The state manager's mind.
+#[derive(Clone, Debug)]
+pub struct Machine {
+    bits: Bits,
+    /// The connection is to carry callbacks.
+    backchannel: bool,
+    /// Status flags that have been dealt with: a server keeps them up until all is settled.
+    flags: u32,
+    /// How many troubles in a row.
+    troubles: u32,
+    /// When the last one was.
+    trouble_ms: u64,
+    /// No step before this time.
+    not_before_ms: u64,
+    /// Why the server refuses what we cannot do without.
+    refused: Option<Failure>,
+}
+
+impl Machine {
+    /// A client that has nothing yet. `backchannel`: the session is to carry callbacks.
+    pub const fn new(backchannel: bool) -> Self {
+        Self {
+            bits: Bits::LEASE_EXPIRED,
+            backchannel,
+            flags: 0,
+            troubles: 0,
+            trouble_ms: 0,
+            not_before_ms: 0,
+            refused: None,
+        }
+    }
+
+    /// The bits, for who wants to see.
+    pub fn bits(&self) -> Bits {
+        self.bits
+    }
+
+    /// All that must be there for a program's call is there.
+    pub fn is_idle(&self) -> bool {
+        self.todo() == Step::Idle
+    }
+
+    /// A new open may be sent: it would not be refused because RECLAIM_COMPLETE is missing.
+    pub fn may_open(&self) -> bool {
+        const UNFIT: Bits = Bits::PURGE_STATE
+            .or(Bits::LEASE_EXPIRED)
+            .or(Bits::SESSION_RESET)
+            .or(Bits::RECLAIM_REBOOT)
+            .or(Bits::RECLAIM_COMPLETE);
+        self.bits.0 & UNFIT.0 == 0
+    }
+
+    /// The last step was refused for a reason that time alone will not mend. A mount fails with it; a
+    /// mounted client goes on trying.
+    pub fn refused(&self) -> Option<Failure> {
+        self.refused
+    }
+
+    /// The next step, at time `now_ms`.
+    pub fn step(&self, now_ms: u64) -> Step {
+        let wait = self.not_before_ms.saturating_sub(now_ms);
+        match self.todo() {
+            Step::Idle => Step::Idle,
+            step if wait == 0 => step,
+            _ => Step::Wait(u32::try_from(wait).unwrap_or(WAIT_CAP_MS)),
+        }
+    }
+
+    /// What is to be done, waits aside.
+    fn todo(&self) -> Step {
+        let has = |bit| self.bits.has(bit);
+        if has(Bits::PURGE_STATE) {
+            Step::PurgeState
+        } else if has(Bits::LEASE_EXPIRED) && !has(Bits::LEASE_CONFIRM) {
+            Step::ExchangeId
+        } else if has(Bits::LEASE_EXPIRED) || has(Bits::SESSION_RESET) {
+            match has(Bits::HAS_SESSION) {
+                true => Step::DestroySession,
+                false => Step::CreateSession,
+            }
+        } else if has(Bits::BIND_CONN_TO_SESSION) {
+            Step::BindConn
+        } else if has(Bits::CHECK_LEASE) {
+            Step::CheckLease
+        } else if has(Bits::RECLAIM_REBOOT) {
+            Step::ReclaimReboot
+        } else if has(Bits::RECLAIM_COMPLETE) {
+            Step::ReclaimComplete
+        } else if has(Bits::RECLAIM_NOGRACE) {
+            Step::ReclaimNograce
+        } else {
+            Step::Idle
+        }
+    }
+
+    /// Takes note of an event at time `now_ms`, and tells what is to be done with the states. If the
+    /// machine was idle and no longer is, the state manager is to be started.
+    pub fn event(&mut self, now_ms: u64, event: Event) -> Mark {
+        match event {
+            Event::ClientId {
+                confirmed,
+                scope_changed,
+            } => self.client_id(confirmed, scope_changed),
+            Event::Done(step) => self.done(step),
+            Event::Failed(step, failure) => self.failed(now_ms, step, failure),
+            Event::Saw(need) => self.need(now_ms, need),
+            Event::MarkedNograce => {
+                // No trouble of the client's: who marks states over and over slows down by itself.
+                self.bits.set(Bits::RECLAIM_NOGRACE);
+                Mark::None
+            }
+            Event::SequenceFlags(flags) => self.sequence_flags(now_ms, flags),
+            Event::LeaseLapsed => self.need(now_ms, Need::Lease),
+            Event::Reconnected => {
+                let mark = self.need(now_ms, Need::Lease);
+                // What did not answer may answer now.
+                self.not_before_ms = self.not_before_ms.min(now_ms);
+                mark
+            }
+        }
+    }
+
+    /// EXCHANGE_ID was successful.
+    fn client_id(&mut self, confirmed: bool, scope_changed: bool) -> Mark {
+        self.bits.set(Bits::LEASE_CONFIRM);
+        self.refused = None;
+        if scope_changed {
+            self.bits.set(Bits::NO_RECLAIM);
+        }
+        if confirmed {
+            // The server has what it had. Its old session goes before there is a new one.
+            return Mark::None;
+        }
+        // Sessions went with the client id that they belonged to.
+        self.bits.clear(Bits::HAS_SESSION);
+        self.bits.set(Bits::RECLAIM_COMPLETE);
+        if self.bits.has(Bits::NO_RECLAIM) {
+            self.bits.clear(Bits::RECLAIM_REBOOT);
+            self.bits.set(Bits::RECLAIM_NOGRACE);
+            Mark::Nograce
+        } else {
+            self.bits.set(Bits::RECLAIM_REBOOT);
+            Mark::Reboot
+        }
+    }
+
+    fn done(&mut self, step: Step) -> Mark {
+        self.refused = None;
+        match step {
+            Step::PurgeState => {
+                self.bits.clear(Bits::PURGE_STATE.or(Bits::LEASE_CONFIRM));
+                self.bits.set(Bits::LEASE_EXPIRED.or(Bits::NO_RECLAIM));
+            }
+            Step::DestroySession => self.bits.clear(Bits::HAS_SESSION),
+            Step::CreateSession => {
+                // A new session needs no other help, and its flags speak anew.
+                self.bits.clear(
+                    Bits::LEASE_EXPIRED
+                        .or(Bits::LEASE_CONFIRM)
+                        .or(Bits::NO_RECLAIM)
+                        .or(Bits::SESSION_RESET)
+                        .or(Bits::BIND_CONN_TO_SESSION)
+                        .or(Bits::CHECK_LEASE),
+                );
+                self.bits.set(Bits::HAS_SESSION);
+                self.flags = 0;
+            }
+            Step::BindConn => self.bits.clear(Bits::BIND_CONN_TO_SESSION),
+            Step::CheckLease => self.bits.clear(Bits::CHECK_LEASE),
+            Step::ReclaimReboot => {
+                self.bits.clear(Bits::RECLAIM_REBOOT);
+                return Mark::EndReboot;
+            }
+            Step::ReclaimComplete => self.bits.clear(Bits::RECLAIM_COMPLETE),
+            Step::ReclaimNograce => self.bits.clear(Bits::RECLAIM_NOGRACE),
+            // EXCHANGE_ID has more to tell: it comes as `Event::ClientId`.
+            Step::ExchangeId | Step::Idle | Step::Wait(_) => (),
+        }
+        Mark::None
+    }
+
+    fn failed(&mut self, now_ms: u64, step: Step, failure: Failure) -> Mark {
+        let class = step.class();
+        let action = match failure {
+            Failure::Status(status) => decide(status, class, StateKind::None),
+            Failure::NoReply => decide_no_reply(class),
+            Failure::Malformed => decide_malformed(class),
+        };
+        match action {
+            Action::Done if step != Step::ExchangeId => return self.done(step),
+            Action::Recover(need) => {
+                let before = self.bits;
+                // What the step was for is still to be done: its own bit stays.
+                let mark = self.need(now_ms, need);
+                if self.bits == before {
+                    self.slow_down(now_ms);
+                }
+                return mark;
+            }
+            Action::Fail => {
+                self.refused = Some(failure);
+                // If it was CREATE_SESSION: a client id that was not confirmed is as good as none.
+                self.bits.clear(Bits::LEASE_CONFIRM);
+                self.troubles = self.troubles.max(REFUSED_TRY);
+            }
+            // The server does not let go of the session: let it keep it.
+            _ if step == Step::DestroySession && self.troubles >= REFUSED_TRY => {
+                return self.done(step);
+            }
+            _ => (),
+        }
+        self.slow_down(now_ms);
+        Mark::None
+    }
+
+    fn need(&mut self, now_ms: u64, need: Need) -> Mark {
+        match need {
+            Need::Lease => self.trouble(now_ms, Bits::CHECK_LEASE),
+            Need::Session => self.trouble(now_ms, Bits::SESSION_RESET),
+            Need::BindConn => self.trouble(now_ms, Bits::BIND_CONN_TO_SESSION),
+            Need::NewClient => {
+                self.bits.clear(Bits::LEASE_CONFIRM);
+                self.trouble(now_ms, Bits::LEASE_EXPIRED)
+            }
+            Need::Expired => {
+                self.bits.clear(Bits::LEASE_CONFIRM);
+                self.trouble(
+                    now_ms,
+                    Bits::LEASE_EXPIRED
+                        .or(Bits::NO_RECLAIM)
+                        .or(Bits::RECLAIM_NOGRACE),
+                );
+                return Mark::Nograce;
+            }
+            Need::Purge => self.trouble(now_ms, Bits::PURGE_STATE),
+        };
+        Mark::None
+    }
+
+    /// Sets `bits`. If that is news, it is a trouble; many calls may tell of the same one.
+    fn trouble(&mut self, now_ms: u64, bits: Bits) -> Mark {
+        if !self.bits.has(bits) {
+            self.bits.set(bits);
+            self.slow_down(now_ms);
+        }
+        Mark::None
+    }
+
+    /// One more trouble: the next step waits twice as long as after the one before, unless that one is
+    /// long ago. Success of a step is no reason to forget: a server may well give a session and then
+    /// not know it, over and over.
+    fn slow_down(&mut self, now_ms: u64) {
+        let last_wait = backoff::exponential(self.troubles.saturating_sub(1), WAIT_CAP_MS);
+        let quiet = QUIET_MS + 4 * u64::from(last_wait);
+        if now_ms.saturating_sub(self.trouble_ms) > quiet && self.refused.is_none() {
+            self.troubles = 0;
+        }
+        let wait = backoff::exponential(self.troubles, WAIT_CAP_MS);
+        self.troubles = self.troubles.saturating_add(1);
+        self.trouble_ms = now_ms;
+        self.not_before_ms = now_ms.saturating_add(wait.into());
+    }
+
+    fn sequence_flags(&mut self, now_ms: u64, flags: u32) -> Mark {
+        const REVOKED: u32 = seq4_status::EXPIRED_ALL_STATE_REVOKED
+            | seq4_status::EXPIRED_SOME_STATE_REVOKED
+            | seq4_status::ADMIN_STATE_REVOKED
+            | seq4_status::RECALLABLE_STATE_REVOKED;
+        const CB_PATH: u32 = seq4_status::CB_PATH_DOWN | seq4_status::CB_PATH_DOWN_SESSION;
+
+        // A flag stays up until all that it speaks of is settled, so it is news only when it rises.
+        let news = flags & !self.flags;
+        self.flags = flags;
+        let mut mark = Mark::None;
+        if news & seq4_status::RESTART_RECLAIM_NEEDED != 0 && !self.bits.has(Bits::RECLAIM_COMPLETE)
+        {
+            // Session and client id have outlived the server, state has not.
+            self.trouble(now_ms, Bits::RECLAIM_REBOOT.or(Bits::RECLAIM_COMPLETE));
+            mark = Mark::Reboot;
+        }
+        if news & REVOKED != 0 {
+            // Something was revoked, all of it perhaps: the stateids themselves can tell. (The C client
+            // gives up every lock of every file here, and of the last but one its whole client id.)
+            self.trouble(now_ms, Bits::RECLAIM_NOGRACE);
+            if mark == Mark::None {
+                mark = Mark::Nograce;
+            }
+        }
+        if self.backchannel && news & seq4_status::BACKCHANNEL_FAULT != 0 {
+            self.need(now_ms, Need::Session);
+        }
+        if self.backchannel && news & CB_PATH != 0 {
+            self.need(now_ms, Need::BindConn);
+        }
+        mark
+    }
+}
