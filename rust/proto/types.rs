@@ -523,7 +523,7 @@ impl ShareAccess {
 
     /// Access for reading, writing or both.
     pub const fn new(read: bool, write: bool) -> Self {
-        Self(read as u32 | (write as u32) << 1)
+        Self(read as u32 | ((write as u32) << 1))
     }
 
     /// This access with a wish added.

@@ -207,6 +207,8 @@ pub struct Readlink;
 impl Op for Readlink {
     const NUM: u32 = 27;
     type Res = u32;
+    // Behind the length.
+    const DATA_AT: Option<usize> = Some(4);
 
     fn args_max(&self) -> usize {
         0

@@ -42,6 +42,8 @@ pub struct ReadRes {
 impl Op for Read {
     const NUM: u32 = 25;
     type Res = ReadRes;
+    // Behind end-of-file flag and length.
+    const DATA_AT: Option<usize> = Some(8);
 
     fn args_max(&self) -> usize {
         Stateid::XDR + 12

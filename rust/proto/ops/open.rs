@@ -112,6 +112,10 @@ pub enum DelegationType {
 
 /// What gives the right to this open, and which file it is, `open_claim4`.
 #[derive(Clone, Copy, Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "most opens are by name; nothing here may allocate"
+)]
 pub enum OpenClaim {
     /// A new open of this name in the current directory.
     Null(Opaque<NAME_MAX>),

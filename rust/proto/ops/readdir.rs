@@ -49,6 +49,7 @@ pub struct ReaddirRes {
 impl Op for Readdir {
     const NUM: u32 = 26;
     type Res = ReaddirRes;
+    const DATA_AT: Option<usize> = Some(Verifier::XDR);
 
     fn args_max(&self) -> usize {
         8 + Verifier::XDR + 8 + Bitmap::XDR_MAX
