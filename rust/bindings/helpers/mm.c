@@ -111,10 +111,10 @@ struct address_space *rnfs4_helper_folio_mapping_once(const struct folio *folio)
 }
 
 /* Data that the server has but did not make stable yet counts as being in writeback. */
-void rnfs4_helper_folio_mod_writeback(struct folio *folio, struct inode *inode, long nr)
+void rnfs4_helper_folio_mod_writeback(struct folio *folio, struct super_block *sb, long nr)
 {
 	node_stat_mod_folio(folio, NR_WRITEBACK, nr);
-	bdi_wb_stat_mod(inode, WB_WRITEBACK, nr);
+	wb_stat_mod(&sb->s_bdi->wb, WB_WRITEBACK, nr);
 }
 
 void rnfs4_helper_mapping_private_lock(struct address_space *mapping)

@@ -37,7 +37,11 @@ use crate::sys::mm::{
 pub(crate) trait AddressSpaceOperations: FileSystem + PageCache {
     /// Reads a folio that is not up to date. The value is to be kept until the read has ended
     /// ([`Locked::end_read`]), which need not be before this returns.
-    fn read_folio(file: Option<&RegularFile<Self>>, inode: &INode<Self>, folio: Locked<Self>) -> Result;
+    fn read_folio(
+        file: Option<&RegularFile<Self>>,
+        inode: &INode<Self>,
+        folio: Locked<Self>,
+    ) -> Result;
 
     /// Starts reading a run of folios nobody waits for yet; failures show when [`Self::read_folio`] tries again.
     fn readahead(file: Option<&RegularFile<Self>>, inode: &INode<Self>, run: Readahead<'_, Self>);
@@ -126,10 +130,9 @@ impl<T: FileSystem> Drop for Inflight<T> {
     }
 }
 
-impl<T: AddressSpaceOperations> AddressSpaceOps<T> {
-    /// The table of `T`.
-    // SAFETY: The thunks are those for `T`, the other functions are good for any file system.
-    pub(crate) const TABLE: Self = unsafe { Self::new(Thunks::<T>::TABLE) };
+/// Returns the address space operations of regular files.
+pub(crate) const fn address_space_ops<T: AddressSpaceOperations>() -> &'static AddressSpaceOps<T> {
+    &Thunks::<T>::OPS
 }
 
 struct Thunks<T>(PhantomData<T>);
@@ -295,6 +298,9 @@ impl<T: AddressSpaceOperations> Thunks<T> {
         };
         from_result(|| T::launder_folio(inode, &folio).map(|()| 0))
     }
+
+    // SAFETY: The thunks are those for `T`, the other functions are good for any file system.
+    const OPS: AddressSpaceOps<T> = unsafe { AddressSpaceOps::new(Self::TABLE) };
 
     const TABLE: kb::address_space_operations = kb::address_space_operations {
         read_folio: Some(Self::read_folio),

@@ -114,6 +114,15 @@ impl<T: FileSystem> RegularFile<T> {
         unsafe { Credential::from_ptr((*self.as_ptr()).f_cred) }
     }
 
+    /// Reports a write error of the mapping that this open file has not reported yet, and leaves it to be reported.
+    pub(crate) fn check_wb_err(&self) -> Result {
+        // SAFETY: The file is valid, and so is its mapping; the error sequences are words that may be read at any time.
+        to_result(unsafe {
+            let since = (&raw const (*self.as_ptr()).f_wb_err).read_volatile();
+            bindings::filemap_check_wb_err((*self.as_ptr()).f_mapping, since)
+        })
+    }
+
     /// Reports a write error of the mapping that this open file has not reported yet
     /// (`file_check_and_advance_wb_err`).
     pub(crate) fn check_and_advance_wb_err(&self) -> Result {
@@ -233,10 +242,9 @@ pub(crate) trait FileOperations: FileSystem + PageCache {
     fn page_mkwrite(file: &RegularFile<Self>, folio: &Locked<Self>) -> Result<MkWrite>;
 }
 
-impl<T: FileOperations> FileOps<T> {
-    /// The table for regular files of `T`.
-    // SAFETY: The thunks are those for `T`, the other functions are good for any file system.
-    pub(crate) const REGULAR: Self = unsafe { Self::new(Thunks::<T>::TABLE) };
+/// Returns the file operations of regular files.
+pub(crate) const fn file_ops<T: FileOperations>() -> &'static FileOps<T> {
+    &Thunks::<T>::OPS
 }
 
 struct Thunks<T>(PhantomData<T>);
@@ -445,6 +453,9 @@ impl<T: FileOperations> Thunks<T> {
         ..pin_init::zeroed()
     };
 
+    // SAFETY: The thunks are those for `T`, the other functions are good for any file system.
+    const OPS: FileOps<T> = unsafe { FileOps::new(Self::TABLE) };
+
     const TABLE: kb::file_operations = kb::file_operations {
         owner: this_module::<crate::LocalModule>().as_ptr(),
         open: Some(Self::open),
@@ -462,4 +473,3 @@ impl<T: FileOperations> Thunks<T> {
         ..pin_init::zeroed()
     };
 }
-

@@ -20,6 +20,7 @@ use core::{
 use kernel::{
     bindings as kb,
     container_of,
+    error::to_result,
     ffi,
     prelude::*,
     sync::aref::{
@@ -226,6 +227,19 @@ impl VfsInode {
     pub(crate) fn is_open_for_write(&self) -> bool {
         // SAFETY: The inode is valid by the type invariants; the counter is a word that may be read at any time.
         unsafe { (&raw const (*self.as_ptr()).i_writecount.counter).read_volatile() > 0 }
+    }
+
+    /// The same, unless the task is being killed: `EINTR`.
+    pub(crate) fn inode_lock_killable(&self) -> Result<InodeLockGuard<'_>> {
+        // SAFETY: The inode is valid by the type invariants.
+        to_result(unsafe { bindings::inode_lock_killable(self.as_ptr()) })?;
+        Ok(InodeLockGuard(self, PhantomData))
+    }
+
+    /// Has the VFS call `->write_inode()` by and by: there is data to be committed. Does not sleep.
+    pub(crate) fn mark_dirty_datasync(&self) {
+        // SAFETY: The inode is valid by the type invariants.
+        unsafe { kb::__mark_inode_dirty(self.as_ptr(), kb::inode_state_flags_enum_I_DIRTY_DATASYNC as ffi::c_int) };
     }
 
     /// Drops the name of an inode that is gone from the server: its link count becomes 0, so that the last reference

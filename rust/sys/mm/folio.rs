@@ -28,6 +28,10 @@ use kernel::{
 use rnfs4_bindings as bindings;
 
 use super::PageCache;
+use crate::sys::fs::{
+    FileSystem,
+    SuperBlock, //
+};
 
 /// A folio that is, or until it was truncated has been, in the page cache of an inode with private data
 /// [`PageCache::Private`].
@@ -120,6 +124,13 @@ impl<P: PageCache> Folio<P> {
     pub(crate) fn has_private(&self) -> bool {
         // SAFETY: The folio is valid by the type invariants.
         unsafe { bindings::folio_test_private(self.as_ptr()) }
+    }
+
+    /// Counts `nr` of the folio's pages as being in writeback, or no longer for a negative number: data that the server
+    /// has but has not made stable. Does not sleep.
+    pub(crate) fn account_writeback<T: FileSystem>(&self, sb: &SuperBlock<T>, nr: isize) {
+        // SAFETY: Folio and superblock are valid.
+        unsafe { bindings::folio_mod_writeback(self.as_ptr(), sb.as_ptr(), nr) };
     }
 
     /// Sleeps until the folio is not under writeback. `EINTR` when the task is being killed.

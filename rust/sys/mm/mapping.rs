@@ -171,6 +171,19 @@ impl<P: PageCache> Mapping<P> {
         )
     }
 
+    /// Makes a folio dirty again whose write is to be repeated, if it still is of this mapping and has private data. The
+    /// folio need not be locked. Does not sleep.
+    pub(crate) fn redirty(&self, folio: &Folio<P>) {
+        self.with_private(folio, || {
+            if folio.has_private() {
+                // SAFETY: The folio has private data, which truncation takes off under the lock that is held; only
+                // then it cancels the dirty state.
+                unsafe { kb::filemap_dirty_folio(self.as_ptr(), folio.as_ptr()) };
+            }
+            Some(())
+        });
+    }
+
     /// Drops clean cached folios; dirty ones are written first (`invalidate_inode_pages2`). Sleeps. `EBUSY` when some
     /// could not be dropped.
     pub(crate) fn invalidate_pages2(&self) -> Result {
@@ -200,7 +213,9 @@ impl<P: PageCache> Mapping<P> {
             }
             // SAFETY: By the type invariants the data is the pointer of an `Arc` that the folio owns, and it cannot be
             // taken off while the lock is held.
-            Some(Arc::from(unsafe { <Arc<P::Private> as ForeignOwnable>::borrow(data) }))
+            Some(Arc::from(unsafe {
+                <Arc<P::Private> as ForeignOwnable>::borrow(data)
+            }))
         })
     }
 

@@ -20,16 +20,21 @@ use super::{
     PageCache, //
 };
 
-/// An array of pages and the part of them that holds data: `len` bytes, beginning `base` bytes into the first page.
+/// An array of pages and the part of them that is to be transferred: [`len`](Self::len) bytes, beginning
+/// [`base`](Self::base) bytes into the first page of [`as_ptr`](Self::as_ptr).
 ///
 /// # Invariants
 ///
 /// Each element of `pages` is a valid page of which the value owns one reference; pages of one folio lie in one piece of
-/// the array for each push. `base + len` does not exceed the size of the pages.
+/// the array for each push. `base + rest` does not exceed the size of the pages.
 pub(crate) struct PageVec {
     pages: KVec<NonNull<kb::page>>,
+    /// Where the data begins.
     base: usize,
-    len: usize,
+    /// How much there is.
+    rest: usize,
+    /// How much of it is shown at once.
+    limit: usize,
 }
 
 // SAFETY: Pages belong to no thread, their references are counted atomically.
@@ -43,7 +48,8 @@ impl PageVec {
         Self {
             pages: KVec::new(),
             base: 0,
-            len: 0,
+            rest: 0,
+            limit: usize::MAX,
         }
     }
 
@@ -52,8 +58,7 @@ impl PageVec {
         let nr = len.div_ceil(PAGE_SIZE);
         let mut this = Self {
             pages: KVec::with_capacity(nr, GFP_KERNEL)?,
-            base: 0,
-            len: 0,
+            ..Self::new()
         };
         while this.pages.len() < nr {
             // SAFETY: Plain allocation of one page.
@@ -62,13 +67,17 @@ impl PageVec {
             this.pages
                 .push(NonNull::new(page).ok_or(ENOMEM)?, GFP_KERNEL)?;
         }
-        this.len = len;
+        this.rest = len;
         Ok(this)
     }
 
     /// Appends the bytes `range` of a folio. They must continue the array: what is there must end at a page boundary
     /// unless the array is empty, and `range` must begin at one, else `EINVAL`.
-    pub(crate) fn push_folio<P: PageCache>(&mut self, folio: &Folio<P>, range: Range<usize>) -> Result {
+    pub(crate) fn push_folio<P: PageCache>(
+        &mut self,
+        folio: &Folio<P>,
+        range: Range<usize>,
+    ) -> Result {
         let first = range.start / PAGE_SIZE;
         let nr = range.end.div_ceil(PAGE_SIZE) - first;
         if range.is_empty() || range.end > folio.size() {
@@ -85,26 +94,35 @@ impl PageVec {
         }
         for n in first..first + nr {
             // SAFETY: `n` is below the number of pages of the folio, whose page structures are never null.
-            let page =
-                unsafe { NonNull::new_unchecked(bindings::folio_page(folio.as_ptr(), n)) };
+            let page = unsafe { NonNull::new_unchecked(bindings::folio_page(folio.as_ptr(), n)) };
             // INVARIANT: One of the references taken above belongs to this element. There is room for it.
             let _ = self.pages.push_within_capacity(page);
         }
-        self.len += range.len();
+        self.rest += range.len();
         Ok(())
     }
 
     /// Tells whether data at `offset` of a folio may follow what is in the array.
     pub(crate) fn continues_at(&self, offset: usize) -> bool {
         self.pages.is_empty()
-            || (offset % PAGE_SIZE == 0 && (self.base + self.len) % PAGE_SIZE == 0)
+            || (offset % PAGE_SIZE == 0 && (self.base + self.rest) % PAGE_SIZE == 0)
     }
 
-    /// Leaves out the first `n` bytes: they have been transferred. At most [`PageVec::len`].
+    /// Leaves out the first `n` bytes: they have been transferred. At most [`PageVec::rest`].
     pub(crate) fn advance(&mut self, n: usize) {
-        let n = n.min(self.len);
+        let n = n.min(self.rest);
         self.base += n;
-        self.len -= n;
+        self.rest -= n;
+    }
+
+    /// Shows at most `limit` bytes at once: what a call can transfer.
+    pub(crate) fn limit(&mut self, limit: usize) {
+        self.limit = limit;
+    }
+
+    /// Number of bytes that are left, shown or not.
+    pub(crate) fn rest(&self) -> usize {
+        self.rest
     }
 
     /// The C array, beginning with the page that has the first byte.
@@ -118,9 +136,9 @@ impl PageVec {
         self.base % PAGE_SIZE
     }
 
-    /// Number of bytes.
+    /// Number of bytes to be transferred by a call.
     pub(crate) fn len(&self) -> usize {
-        self.len
+        self.rest.min(self.limit)
     }
 
     /// Number of pages.

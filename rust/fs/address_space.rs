@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What the page cache asks of us: reads for what it lacks, and what becomes of a write to a folio.
+
+use core::ops::Range;
+
+use kernel::{
+    prelude::*,
+    sync::Arc, //
+};
+
+use super::{
+    commit,
+    read,
+    write,
+    Inode,
+    Rnfs4Fs, //
+};
+use crate::{
+    client::OpenContext,
+    sys::{
+        fs::{
+            AddressSpaceOperations,
+            MkWrite,
+            RegularFile, //
+        },
+        mm::{
+            Locked,
+            Readahead,
+            WritebackControl, //
+        },
+    },
+};
+
+/// The open context of a file.
+pub(super) fn context(file: &RegularFile<Rnfs4Fs>) -> Arc<OpenContext> {
+    Arc::from(file.info())
+}
+
+impl AddressSpaceOperations for Rnfs4Fs {
+    fn read_folio(file: Option<&RegularFile<Self>>, inode: &Inode, folio: Locked<Self>) -> Result {
+        // Without a file nobody says by whose right we read.
+        read::read_folio(inode, &context(file.ok_or(EBADF)?), folio)
+    }
+
+    fn readahead(file: Option<&RegularFile<Self>>, inode: &Inode, run: Readahead<'_, Self>) {
+        if let Some(file) = file {
+            read::readahead(inode, &context(file), run);
+        }
+    }
+
+    fn writepages(inode: &Inode, wbc: &mut WritebackControl<'_>) -> Result {
+        write::writepages(inode, wbc)
+    }
+
+    fn write_begin(
+        file: &RegularFile<Self>,
+        pos: u64,
+        len: usize,
+        mut folio: impl FnMut() -> Result<Locked<Self>>,
+    ) -> Result<Locked<Self>> {
+        let (inode, ctx) = (file.inode(), context(file));
+        ctx.check()?;
+        zero_old_tail(inode, pos);
+        let mut tried = false;
+        loop {
+            let folio = folio()?;
+            let range = range_in(&folio, pos, len);
+            write::resolve_conflict(inode, &folio, &ctx, &range)?;
+            let valid = folio.length_within(inode.i_size());
+            let whole = range.start == 0 && range.end >= valid;
+            if folio.is_uptodate() || folio.has_private() || whole || valid == 0 {
+                return Ok(folio);
+            }
+            // What is read now need not be written out and read back later, when somebody reads the folio. Who may not
+            // read the file keeps the folio with just his bytes in it.
+            if tried || !file.can_read() {
+                return Ok(folio);
+            }
+            tried = true;
+            read::read_folio(inode, &ctx, folio)?;
+        }
+    }
+
+    fn write_end(
+        file: &RegularFile<Self>,
+        pos: u64,
+        _len: usize,
+        copied: usize,
+        folio: Locked<Self>,
+    ) -> Result<usize> {
+        let (inode, ctx) = (file.inode(), context(file));
+        if copied == 0 {
+            return Ok(0);
+        }
+        let range = range_in(&folio, pos, copied);
+        complete(&folio, &range, folio.length_within(inode.i_size()));
+        let res = ctx
+            .check()
+            .and_then(|()| inode.info().write.dirty(inode, &folio, &ctx, range));
+        if let Err(e) = res {
+            // The folio holds what the file never will.
+            write::invalidate_data(inode);
+            return Err(e);
+        }
+        drop(folio);
+        let end = pos + copied as u64;
+        if end > inode.i_size() {
+            let mut attrs = inode.lock_attrs();
+            if end > attrs.i_size() {
+                attrs.i_size_write(end);
+            }
+        }
+        Ok(copied)
+    }
+
+    fn invalidate_folio(inode: &Inode, folio: &Locked<Self>, range: Range<usize>) {
+        inode.info().write.invalidate(inode, folio, range);
+    }
+
+    fn release_folio(inode: &Inode, folio: &Locked<Self>, may_wait: bool) -> bool {
+        if may_wait && folio.has_private() && !folio.is_dirty() && commit::commit(inode).is_err() {
+            return false;
+        }
+        !folio.has_private()
+    }
+
+    fn launder_folio(inode: &Inode, folio: &Locked<Self>) -> Result {
+        write::clean_folio(inode, folio)
+    }
+}
+
+/// The bytes of a folio that a write of `len` bytes at `pos`, which begins in it, covers.
+fn range_in(folio: &Locked<Rnfs4Fs>, pos: u64, len: usize) -> Range<usize> {
+    let start = (pos - folio.pos()) as usize;
+    start..(start + len).min(folio.size())
+}
+
+/// After bytes were put into a folio that was not up to date: fills what lies beyond the end of the file with zeroes,
+/// and finds out whether the folio is up to date now. `valid` of its bytes were the file's before.
+fn complete(folio: &Locked<Rnfs4Fs>, range: &Range<usize>, valid: usize) {
+    if folio.is_uptodate() {
+        return;
+    }
+    if valid == 0 {
+        folio.zero(0..range.start);
+        folio.zero(range.end..folio.size());
+        folio.mark_uptodate();
+    } else if range.end >= valid {
+        folio.zero(range.end..folio.size());
+        // Between the old end and the new bytes there is a hole.
+        folio.zero(valid..range.start);
+        if range.start == 0 {
+            folio.mark_uptodate();
+        }
+    } else {
+        folio.zero(valid..folio.size());
+    }
+}
+
+/// Before a write beyond the end of the file: a mapping may have left something behind the old end in its last folio,
+/// which must not show up in the file.
+fn zero_old_tail(inode: &Inode, pos: u64) {
+    let size = inode.i_size();
+    if pos <= size || size == 0 {
+        return;
+    }
+    let Some(folio) = inode.mapping().lock_folio(size) else {
+        return;
+    };
+    folio.mkclean();
+    if folio.is_uptodate() {
+        let start = (size - folio.pos()) as usize;
+        let end = (pos - folio.pos()).min(folio.size() as u64) as usize;
+        folio.zero(start..end);
+    }
+}
+
+/// A page of a shared mapping is about to be written: all of its folio that belongs to the file becomes dirty.
+pub(super) fn page_mkwrite(
+    file: &RegularFile<Rnfs4Fs>,
+    folio: &Locked<Rnfs4Fs>,
+) -> Result<MkWrite> {
+    let (inode, ctx) = (file.inode(), context(file));
+    ctx.check()?;
+    let len = folio.length_within(inode.i_size());
+    if len == 0 {
+        return Ok(MkWrite::Gone);
+    }
+    write::resolve_conflict(inode, folio, &ctx, &(0..len))?;
+    inode.info().write.dirty(inode, folio, &ctx, 0..len)?;
+    Ok(MkWrite::Writable)
+}

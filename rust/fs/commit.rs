@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! COMMIT: what the server has in memory becomes safe, or is found to be lost and made dirty again.
+//!
+//! One COMMIT at a time is under way for a file, always for all of it. Its verifier is compared with that of each WRITE
+//! it covers (RFC 8881, 18.3 and 18.32): where they differ the server has restarted in between, and the data is sent
+//! again from the pages, which have stayed in memory for that.
+
+use kernel::{
+    cred::Credential,
+    prelude::*,
+    sync::Arc, //
+};
+use rnfs4_proto::{
+    attrs::{
+        request::CHANGED,
+        Attrs, //
+    },
+    compound::Ops,
+    ops::{
+        attr::Getattr,
+        fh::Putfh,
+        io::Commit, //
+    },
+    recovery::table::OpClass,
+    types::{
+        Fh,
+        Verifier, //
+    },
+};
+
+use super::{
+    request::{
+        Batches,
+        Settled, //
+    },
+    write,
+    Inode,
+    Rnfs4Fs, //
+};
+use crate::{
+    client::{
+        AsyncOps,
+        OpenContext,
+        OpenState,
+        StatusExt, //
+    },
+    sys::{
+        fs::Inflight,
+        mm::{
+            NofsScope,
+            PageVec, //
+        },
+    },
+};
+
+type CommitOps = (Putfh<Fh>, Commit, Getattr);
+
+/// A COMMIT under way.
+struct CommitCall {
+    io: Inflight<Rnfs4Fs>,
+    ctx: Arc<OpenContext>,
+    batches: Batches,
+}
+
+impl AsyncOps for CommitCall {
+    type Ops = CommitOps;
+    const CLASS: OpClass = OpClass::Commit;
+
+    fn cred(&self) -> &Credential {
+        self.ctx.cred()
+    }
+
+    fn state(&self) -> Option<&Arc<OpenState>> {
+        None
+    }
+
+    fn pages(&self) -> Option<&PageVec> {
+        None
+    }
+
+    fn build(&mut self) -> Result<CommitOps> {
+        Ok((
+            Putfh(*self.ctx.fh()),
+            Commit {
+                offset: 0,
+                count: 0,
+            },
+            Getattr(CHANGED),
+        ))
+    }
+
+    fn finish(&mut self, res: Result<<CommitOps as Ops>::Res>) {
+        let inode = self.io.inode();
+        let settled = match res.and_then(|(_, verifier, attrs)| Ok((verifier.errno()?, attrs.ok())))
+        {
+            Ok((verifier, attrs)) => committed(inode, verifier, attrs),
+            Err(e) if e == ENOMEM => Settled::Again,
+            Err(e) => {
+                write::report(inode, e);
+                Settled::GivenUp
+            }
+        };
+        let batches = core::mem::take(&mut self.batches);
+        inode.info().write.commit_done(inode, batches, settled);
+    }
+}
+
+fn committed(inode: &Inode, verifier: Verifier, attrs: Option<Attrs>) -> Settled {
+    if let Some(attrs) = attrs {
+        write::wrote(inode, &attrs);
+    }
+    Settled::In(verifier)
+}
+
+/// Starts a COMMIT of all that has been written, unless one is under way or nothing waits for it.
+pub(super) fn start(inode: &Inode) {
+    let Some(batches) = inode.info().write.start_commit() else {
+        return;
+    };
+    let _nofs = NofsScope::enter();
+    // There is a batch, and a batch has a piece, which has a context.
+    let Some(ctx) = batches.ctx().map(Arc::<OpenContext>::clone) else {
+        return inode
+            .info()
+            .write
+            .commit_done(inode, batches, Settled::Again);
+    };
+    let server = ctx.server().clone();
+    server.start(CommitCall {
+        io: Inflight::new(inode),
+        ctx,
+        batches,
+    });
+}
+
+/// Commits what has been written, and waits for that. What comes of it, each request knows; data lost for good is the
+/// mapping's error. `ERESTARTSYS` when the task is being killed. Sleeps.
+pub(super) fn commit(inode: &Inode) -> Result {
+    inode.info().write.wait_commit(|| start(inode))
+}
+
+/// Answers `->write_inode()`: after its pages were written, an inode still has to be committed.
+pub(crate) fn write_inode(inode: &Inode, sync: bool) -> Result {
+    if sync {
+        return write::flush(inode);
+    }
+    // In the background a COMMIT waits until no WRITE is under way; their replies mark the inode dirty again.
+    if !inode.mapping().has_writeback() {
+        start(inode);
+    }
+    Ok(())
+}

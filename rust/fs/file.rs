@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Open regular files: open and close, read and write through the page cache, fsync.
+
+use core::ops::RangeInclusive;
+
+use kernel::{
+    fs::File,
+    iov::{
+        IovIterDest,
+        IovIterSource, //
+    },
+    prelude::*,
+    sync::{
+        aref::ARef,
+        Arc, //
+    },
+};
+
+use super::{
+    address_space::{
+        self,
+        context, //
+    },
+    inode::revalidate_mapping,
+    refresh,
+    revalidate,
+    write,
+    Inode,
+    Origin,
+    Rnfs4Fs,
+    Stamp, //
+};
+use crate::{
+    client::{
+        OpenContext,
+        OpenRequest,
+        OpenTarget, //
+    },
+    sys::{
+        fs::{
+            FileOperations,
+            Iocb,
+            MkWrite,
+            RegularFile, //
+        },
+        mm::Locked, //
+    },
+};
+
+/// What open() wants to do with the data.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) struct Mode {
+    /// Read it.
+    pub(super) read: bool,
+    /// Change it.
+    pub(super) write: bool,
+}
+
+impl Mode {
+    /// Takes the mode from the `O_*` flags. `EINVAL` for what this file system has not: `O_DIRECT`, and opening for
+    /// ioctl() alone.
+    pub(super) fn from_flags(flags: u32) -> Result<Self> {
+        use kernel::fs::file::flags;
+        if flags & flags::O_DIRECT != 0 {
+            return Err(EINVAL);
+        }
+        let (read, write) = match flags & flags::O_ACCMODE {
+            flags::O_RDONLY => (true, false),
+            flags::O_WRONLY => (false, true),
+            flags::O_RDWR => (true, true),
+            _ => return Err(EINVAL),
+        };
+        Ok(Self { read, write })
+    }
+}
+
+/// The page cache may hold folios of any size: requests are byte ranges.
+pub(super) const LARGE_FOLIOS: bool = true;
+
+/// Opens an inode that is known already by its file handle (CLAIM_FH).
+fn open_inode(inode: &Inode, file: &File) -> Result<Arc<OpenContext>> {
+    let mode = Mode::from_flags(file.flags())?;
+    let sent = Stamp::now();
+    let opened = inode.server().open(OpenRequest {
+        target: OpenTarget::File { fh: inode.fh() },
+        read: mode.read,
+        write: mode.write,
+        create: None,
+        truncate: false,
+        cred: ARef::from(file.cred()),
+    })?;
+    opened.ctx.bind(inode.as_vfs());
+    // Close-to-open: the attributes of the open decide whether what is cached may be used.
+    refresh(inode, &opened.attrs, Origin::Fetched(sent))?;
+    Ok(opened.ctx)
+}
+
+impl FileOperations for Rnfs4Fs {
+    fn open(inode: &Inode, file: &File) -> Result<Arc<OpenContext>> {
+        open_inode(inode, file)
+    }
+
+    fn release(inode: &Inode, ctx: Arc<OpenContext>) {
+        if ctx.can_write() {
+            // A mapping may have made pages dirty since the last close(). Errors are for those who have the file open
+            // still; an interrupted flush leaves the rest to writeback, which then closes the file.
+            let _ = write::flush(inode);
+        }
+        let sent = Stamp::now();
+        let origin = if ctx.can_write() {
+            Origin::OwnWrite
+        } else {
+            Origin::Fetched(sent)
+        };
+        if let Some(attrs) = OpenContext::close(ctx) {
+            // Attributes of something else (ESTALE) have been taken note of.
+            let _ = refresh(inode, &attrs, origin);
+        }
+    }
+
+    fn flush(file: &RegularFile<Self>) -> Result {
+        if !file.can_write() {
+            return Ok(());
+        }
+        let res = write::flush(file.inode());
+        // Told, and left to be told by fsync(): a descriptor that a child inherited is closed as well.
+        file.check_wb_err()?;
+        res
+    }
+
+    fn fsync(file: &RegularFile<Self>, range: RangeInclusive<u64>, _datasync: bool) -> Result {
+        let res = write::flush_range(file.inode(), range);
+        file.check_and_advance_wb_err()?;
+        res
+    }
+
+    fn revalidate_mapping(inode: &Inode) -> Result {
+        revalidate_mapping(inode)
+    }
+
+    fn revalidate_size(inode: &Inode) -> Result {
+        revalidate(inode)
+    }
+
+    fn read_iter(mut iocb: Iocb<'_, Self>, iter: &mut IovIterDest<'_>) -> Result<usize> {
+        revalidate_mapping(iocb.file().inode())?;
+        iocb.generic_file_read_iter(iter)
+    }
+
+    fn write_iter(mut iocb: Iocb<'_, Self>, iter: &mut IovIterSource<'_>) -> Result<usize> {
+        let file = iocb.file();
+        let inode = file.inode();
+        context(file).check()?;
+        // Where a write beyond the end goes, and what lies before it, depends on where the end is.
+        if iocb.is_append() || iocb.pos() > inode.i_size() {
+            revalidate(inode)?;
+        }
+        let since = inode.mapping().sample_wb_err();
+        let res = perform_write(&mut iocb, inode, iter);
+        let res = match res {
+            Ok(n) if n > 0 => iocb.generic_write_sync(n),
+            res => res,
+        };
+        // A server that is full says so in writeback: better now than at the end of the program.
+        match inode.mapping().check_wb_err(since) {
+            Err(e) if e == ENOSPC || e == EDQUOT || e == EFBIG => {
+                write::flush(inode)?;
+                file.check_and_advance_wb_err()?;
+                res
+            }
+            _ => res,
+        }
+    }
+
+    fn page_mkwrite(file: &RegularFile<Self>, folio: &Locked<Self>) -> Result<MkWrite> {
+        address_space::page_mkwrite(file, folio)
+    }
+}
+
+/// Writes into the page cache, the inode being locked. Returns how many bytes.
+fn perform_write(
+    iocb: &mut Iocb<'_, Rnfs4Fs>,
+    inode: &Inode,
+    iter: &mut IovIterSource<'_>,
+) -> Result<usize> {
+    let lock = inode.inode_lock_killable()?;
+    match iocb.generic_write_checks(iter, &lock)? {
+        0 => Ok(0),
+        _ => iocb.generic_perform_write(iter, &lock),
+    }
+}
