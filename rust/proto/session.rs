@@ -68,8 +68,10 @@ pub enum SeqAction {
         /// How long to wait, in milliseconds.
         after_ms: u32,
     },
-    /// Get a new grant and send the call again.
+    /// Get a new grant and send the call again, after a while.
     RetryNewSlot {
+        /// How long to wait, in milliseconds; 0 unless it has come to this several times in a row.
+        after_ms: u32,
         /// The server has run the call but has not kept the reply. Only for calls that were sent
         /// without `cache_this`, so harmless to run twice.
         executed: bool,
@@ -99,6 +101,8 @@ pub struct SlotTable {
     doubt: u64,
     /// Slots that the server allows and likes to see used; at least one.
     limit: u32,
+    /// How many times in a row a call had to be sent again with another grant.
+    retries: u32,
     generation: u32,
     draining: bool,
 }
@@ -114,6 +118,7 @@ impl SlotTable {
             used: 0,
             doubt: 0,
             limit: 1,
+            retries: 0,
             generation: 0,
             draining: true,
         }
@@ -193,12 +198,13 @@ impl SlotTable {
     /// A call is over: keeps the slot's books and tells what to do.
     pub fn done(&mut self, grant: SlotGrant, outcome: SeqOutcome<'_>) -> SeqAction {
         if grant.generation != self.generation {
-            return Self::done_late(outcome);
+            return self.done_late(outcome);
         }
         let action = match outcome {
             SeqOutcome::Replied(Ok(res)) => {
                 self.accepted(grant);
                 self.update_limit(res);
+                self.retries = 0;
                 SeqAction::Done
             }
             SeqOutcome::Replied(Err(status)) => self.refused(grant, status),
@@ -206,7 +212,7 @@ impl SlotTable {
             // SEQUENCE's: that settles it. If it was garbage after all, the next call will be told.
             SeqOutcome::Malformed if grant.probe => {
                 self.accepted(grant);
-                SeqAction::RetryNewSlot { executed: false }
+                self.retry_new_slot(false)
             }
             SeqOutcome::NoReply { was_sent: false } => SeqAction::Done,
             SeqOutcome::NoReply { was_sent: true } | SeqOutcome::Malformed => {
@@ -222,7 +228,7 @@ impl SlotTable {
     }
 
     /// A call of a session that is no more.
-    fn done_late(outcome: SeqOutcome<'_>) -> SeqAction {
+    fn done_late(&mut self, outcome: SeqOutcome<'_>) -> SeqAction {
         match outcome {
             SeqOutcome::Replied(Err(status)) => match status {
                 Status::DELAY
@@ -232,8 +238,8 @@ impl SlotTable {
                 | Status::SEQ_FALSE_RETRY
                 | Status::BADSESSION
                 | Status::DEADSESSION
-                | Status::CONN_NOT_BOUND_TO_SESSION => SeqAction::RetryNewSlot { executed: false },
-                Status::RETRY_UNCACHED_REP => SeqAction::RetryNewSlot { executed: true },
+                | Status::CONN_NOT_BOUND_TO_SESSION => self.retry_new_slot(false),
+                Status::RETRY_UNCACHED_REP => self.retry_new_slot(true),
                 _ => SeqAction::Fail(status),
             },
             SeqOutcome::Replied(Ok(_)) | SeqOutcome::NoReply { .. } | SeqOutcome::Malformed => {
@@ -254,16 +260,16 @@ impl SlotTable {
             }
             Status::RETRY_UNCACHED_REP => {
                 self.accepted(grant);
-                SeqAction::RetryNewSlot { executed: true }
+                self.retry_new_slot(true)
             }
             Status::SEQ_FALSE_RETRY => {
                 self.accepted(grant);
-                SeqAction::RetryNewSlot { executed: false }
+                self.retry_new_slot(false)
             }
             // The server has taken the slot away; a reply that said so may have been overtaken.
             Status::BADSLOT if grant.slot.0 > 0 => {
                 self.limit = self.limit.min(grant.slot.0);
-                SeqAction::RetryNewSlot { executed: false }
+                self.retry_new_slot(false)
             }
             // Out of step for no known reason, or lost: only a new session helps.
             Status::SEQ_MISORDERED
@@ -278,6 +284,16 @@ impl SlotTable {
                 SeqAction::Fail(status)
             }
         }
+    }
+
+    fn retry_new_slot(&mut self, executed: bool) -> SeqAction {
+        // The first is on the house; a server that always finds something waits for us in the end.
+        let after_ms = match self.retries {
+            0 => 0,
+            n => backoff::exponential(n - 1, DELAY_CAP_MS),
+        };
+        self.retries = self.retries.saturating_add(1);
+        SeqAction::RetryNewSlot { executed, after_ms }
     }
 
     /// The server has used up the grant's sequence id.

@@ -9,3 +9,58 @@ void rnfs4_helper_memalloc_nofs_restore(unsigned int flags)
 {
 	memalloc_nofs_restore(flags);
 }
+
+struct net *rnfs4_helper_current_net(void)
+{
+	return get_net(current->nsproxy->net_ns);
+}
+
+struct net *rnfs4_helper_get_net(struct net *net)
+{
+	return get_net(net);
+}
+
+void rnfs4_helper_put_net(struct net *net)
+{
+	put_net(net);
+}
+
+void rnfs4_helper_nodename(char *buf, size_t len)
+{
+	strscpy(buf, utsname()->nodename, len);
+}
+
+const struct cred *rnfs4_helper_get_current_cred(void)
+{
+	return get_current_cred();
+}
+
+bool rnfs4_helper_fatal_signal_pending(void)
+{
+	return fatal_signal_pending(current);
+}
+
+void rnfs4_helper_init_waitqueue_head(struct wait_queue_head *wq)
+{
+	init_waitqueue_head(wq);
+}
+
+struct workqueue_struct *rnfs4_helper_alloc_workqueue(const char *name)
+{
+	return alloc_workqueue("%s", WQ_MEM_RECLAIM | WQ_UNBOUND, 0, name);
+}
+
+void rnfs4_helper_flush_workqueue(struct workqueue_struct *wq)
+{
+	__flush_workqueue(wq);
+}
+
+struct task_struct *rnfs4_helper_kthread_run(int (*fn)(void *data), void *data, const char *name)
+{
+	return kthread_run(fn, data, "%s", name);
+}
+
+unsigned int rnfs4_helper_net_inum(const struct net *net)
+{
+	return net->ns.inum;
+}

@@ -294,7 +294,7 @@ impl Machine {
     }
 
     /// What is to be done, waits aside.
-    fn todo(&self) -> Step {
+    pub fn todo(&self) -> Step {
         let has = |bit| self.bits.has(bit);
         if has(Bits::PURGE_STATE) {
             Step::PurgeState

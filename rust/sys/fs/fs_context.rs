@@ -191,7 +191,7 @@ impl<T: FsContextOperations> FsContext<T> {
         let fc = self.fc;
         // SAFETY: The context is valid. `sget_fc()` either leaves `s_fs_info` alone or takes it over and clears it, so
         // that the box is in one place at each time.
-        let sb = unsafe {
+        let (sb, left) = unsafe {
             (*fc).s_fs_info = KBox::into_raw(info).cast();
             let sb = kb::sget_fc(
                 fc.cast(),
@@ -199,10 +199,15 @@ impl<T: FsContextOperations> FsContext<T> {
                 Some(set_anon_super_fc),
             );
             let left = mem::replace(&mut (*fc).s_fs_info, ptr::null_mut());
-            if !left.is_null() {
-                drop(KBox::from_raw(left.cast::<T::SuperInfo>()));
+            let left = (!left.is_null()).then(|| KBox::from_raw(left.cast::<T::SuperInfo>()));
+            (from_err_ptr(sb), left)
+        };
+        let sb = match sb {
+            Ok(sb) => sb,
+            Err(e) => {
+                left.map(T::kill_super);
+                return Err(e);
             }
-            from_err_ptr(sb)?
         };
 
         // SAFETY: `sb` is an active superblock of ours with `s_umount` held.
@@ -211,6 +216,7 @@ impl<T: FsContextOperations> FsContext<T> {
             // SAFETY: As above; this gives both the lock and the reference back.
             unsafe { kb::deactivate_locked_super(sb) };
         }
+        left.map(T::kill_super);
         res
     }
 

@@ -10,6 +10,7 @@
 //! C headers: [`include/linux/fs.h`](srctree/include/linux/fs.h), [`include/linux/dcache.h`](srctree/include/linux/dcache.h).
 
 mod address_space;
+mod consts;
 mod dentry;
 mod dir;
 mod file;
@@ -37,6 +38,7 @@ use kernel::{
 
 pub(crate) use self::{
     address_space::*,
+    consts::*,
     dentry::*,
     dir::*,
     file::*,

@@ -219,6 +219,9 @@ pub(crate) trait SuperOperations: FileSystem {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
 
+    /// Gives up the data of a superblock that is dead, or of a mount that came to share another one. May sleep.
+    fn kill_super(info: KBox<Self::SuperInfo>);
+
     /// `umount -f`: makes what waits for the server fail.
     fn umount_begin(_sb: &SuperBlock<Self>) {
         build_error!(VTABLE_DEFAULT_ERROR)
@@ -430,13 +433,13 @@ impl<T: SuperOperations> SuperOperationsVTable<T> {
 /// # Safety
 ///
 /// To be called by the VFS only, for a superblock of `T` that `sget_fc()` made.
-pub(super) unsafe extern "C" fn kill_sb<T: FileSystem>(sb: *mut kb::super_block) {
+pub(super) unsafe extern "C" fn kill_sb<T: SuperOperations>(sb: *mut kb::super_block) {
     // SAFETY: The superblock is alive until the end of this function; `s_fs_info` was a `KBox` when it was set. After
     // `kill_anon_super()` no `test` of `sget_fc()` runs on this superblock, and no inode of it is in use.
     unsafe {
         let info = (*sb).s_fs_info.cast::<T::SuperInfo>();
         kb::kill_anon_super(sb);
-        drop(KBox::from_raw(info));
+        T::kill_super(KBox::from_raw(info));
     }
 }
 

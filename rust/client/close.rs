@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! CLOSE and OPEN_DOWNGRADE: telling the server what is no longer needed.
+
+use kernel::{
+    prelude::*,
+    sync::Arc, //
+};
+use rnfs4_proto::{
+    attrs::{
+        request,
+        Attrs, //
+    },
+    compound::Ops,
+    ops::{
+        attr::Getattr,
+        fh::Putfh,
+        state::{
+            Close,
+            OpenDowngrade, //
+        },
+    },
+    recovery::{
+        backoff::Backoff,
+        table::OpClass, //
+    },
+    status::Status,
+    types::{
+        Fh,
+        ShareAccess,
+        Stateid, //
+    },
+};
+
+use super::{
+    exchange::Body,
+    open_state::{
+        Access,
+        OpenState,
+        Reduction, //
+    },
+    server::Server,
+};
+use crate::sys::wait::msleep_killable;
+
+/// How often CLOSE is tried with a newer stateid while other opens of the file come and go.
+const MAX_TRIES: u32 = 12;
+
+/// How one try to tell the server ended.
+enum Told {
+    /// The server knows.
+    Done(Option<Attrs>),
+    /// The state has changed meanwhile: look again what there is to tell.
+    LookAgain,
+}
+
+/// CLOSE, with the attributes that close-to-open consistency wants.
+struct CloseBody<'a> {
+    state: &'a Arc<OpenState>,
+    sent: Stateid,
+    told: Told,
+}
+
+impl Body for CloseBody<'_> {
+    type Ops = (Putfh<Fh>, Getattr, Close);
+
+    fn class(&self) -> OpClass {
+        OpClass::Close
+    }
+
+    fn refresh(&mut self, ops: &mut Self::Ops) -> Result {
+        // Recovery may have been here since the arguments were made.
+        match self.state.reduction() {
+            Reduction::Close(stateid) => {
+                self.sent = stateid;
+                ops.2 = Close(stateid);
+                Ok(())
+            }
+            _ => Err(EAGAIN),
+        }
+    }
+
+    fn finish(&mut self, res: Result<<Self::Ops as Ops>::Res>) {
+        self.told = match res {
+            Err(_) => Told::LookAgain,
+            // The error of GETATTR stops the compound before CLOSE; whoever may not see attributes may still close.
+            Ok((_, _, Err(Status::OLD_STATEID))) => Told::LookAgain,
+            Ok((_, attrs, _)) => {
+                self.state.reduced(&self.sent, Stateid::ANONYMOUS, Access::NONE);
+                Told::Done(attrs.ok())
+            }
+        };
+    }
+}
+
+/// OPEN_DOWNGRADE.
+struct DowngradeBody<'a> {
+    state: &'a Arc<OpenState>,
+    sent: Stateid,
+    access: Access,
+    told: Told,
+}
+
+impl Body for DowngradeBody<'_> {
+    type Ops = (Putfh<Fh>, OpenDowngrade);
+
+    fn class(&self) -> OpClass {
+        OpClass::Close
+    }
+
+    fn refresh(&mut self, ops: &mut Self::Ops) -> Result {
+        match self.state.reduction() {
+            Reduction::Downgrade(stateid, access) => {
+                self.sent = stateid;
+                self.access = access;
+                ops.1.stateid = stateid;
+                ops.1.access = ShareAccess(access.0);
+                Ok(())
+            }
+            _ => Err(EAGAIN),
+        }
+    }
+
+    fn finish(&mut self, res: Result<<Self::Ops as Ops>::Res>) {
+        self.told = match res {
+            Err(_) | Ok((_, Err(Status::OLD_STATEID))) => Told::LookAgain,
+            Ok((_, Ok(stateid))) => {
+                self.state.reduced(&self.sent, stateid, self.access);
+                Told::Done(None)
+            }
+            // The server keeps more open than we need: that does no harm, and CLOSE will come.
+            Ok((_, Err(_))) => {
+                self.state.reduced(&self.sent, self.sent, self.access);
+                Told::Done(None)
+            }
+        };
+    }
+}
+
+impl Server {
+    /// A context of `state` is gone: closes or downgrades what the server has open. Returns the file's attributes if CLOSE
+    /// brought them. Bounded; killable.
+    pub(super) fn close(&self, state: &Arc<OpenState>, access: Access) -> Option<Attrs> {
+        state.uncount(access);
+        let attrs = self.reduce(state);
+        state.owner().put_state(state);
+        attrs
+    }
+
+    fn reduce(&self, state: &Arc<OpenState>) -> Option<Attrs> {
+        let mut backoff = Backoff::default();
+        for _ in 0..MAX_TRIES {
+            let told = match state.reduction() {
+                Reduction::None => return None,
+                Reduction::Close(stateid) => self.send_close(state, stateid),
+                Reduction::Downgrade(stateid, access) => self.send_downgrade(state, stateid, access),
+            };
+            match told {
+                Told::Done(attrs) => return attrs,
+                Told::LookAgain => msleep_killable(backoff.failed()).ok()?,
+            }
+        }
+        None
+    }
+
+    fn send_close(&self, state: &Arc<OpenState>, stateid: Stateid) -> Told {
+        let ops = (Putfh(*state.fh()), Getattr(request::INODE), Close(stateid));
+        let mut body = CloseBody { state, sent: stateid, told: Told::LookAgain };
+        self.client().call_body(self.how(state.owner().cred()), ops, &mut body);
+        body.told
+    }
+
+    fn send_downgrade(&self, state: &Arc<OpenState>, stateid: Stateid, access: Access) -> Told {
+        let ops = (
+            Putfh(*state.fh()),
+            OpenDowngrade { stateid, access: ShareAccess(access.0), deny: 0 },
+        );
+        let mut body = DowngradeBody { state, sent: stateid, access, told: Told::LookAgain };
+        self.client().call_body(self.how(state.owner().cred()), ops, &mut body);
+        body.told
+    }
+}

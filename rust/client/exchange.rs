@@ -1,0 +1,500 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! One compound on its way through a session: slot, SEQUENCE, reply, and what an error leads to.
+//!
+//! Synchronous and asynchronous calls are the same here. An [`Exchange`] waits for a slot, sends, and looks at the reply; what
+//! the reply means is decided by [`rnfs4_proto::session`] (SEQUENCE) and [`rnfs4_proto::recovery`] (everything else). Where
+//! recovery is needed, the exchange tells the state manager, sleeps as an RPC task, not as a thread, and sends again. So the file
+//! system above sees an answer or an error that is final.
+
+use kernel::{
+    cred::Credential,
+    prelude::*,
+    sync::Arc,
+    time::msecs_to_jiffies, //
+};
+use rnfs4_proto::{
+    compound::Ops,
+    ops::session::{
+        Sequence,
+        SequenceRes, //
+    },
+    recovery::{
+        backoff::Backoff,
+        machine::Event,
+        table::{
+            decide,
+            Action,
+            OpClass,
+            StateKind, //
+        },
+    },
+    session::SeqAction,
+    status::Status,
+    types::{
+        SessionId,
+        SlotId,
+        Stateid, //
+    },
+    xdr::XdrResult, //
+};
+
+use super::{
+    client::Client,
+    open_state::{
+        OpenState,
+        Recovery, //
+    },
+    session::{
+        outcome,
+        Acquired,
+        Slot, //
+    },
+};
+use crate::sys::{
+    mm::PageVec,
+    sunrpc::{
+        program::Proc,
+        task,
+        Decoder,
+        Encoder,
+        Flags,
+        Message,
+        RpcCall,
+        Started,
+        Task, //
+    },
+    time::now_ms,
+};
+
+/// What a particular call adds to an exchange.
+pub(crate) trait Body {
+    /// The operations behind SEQUENCE.
+    type Ops: Ops;
+
+    /// Which errors may come, and what they mean.
+    fn class(&self) -> OpClass;
+
+    /// The open state whose stateid is sent, with that stateid.
+    fn state(&self) -> Option<(&Arc<OpenState>, Stateid)> {
+        None
+    }
+
+    /// Bulk data sent or received.
+    fn pages(&self) -> Option<&PageVec> {
+        None
+    }
+
+    /// Brings the arguments up to date before they are sent as a new request; an error ends the call. Must not block.
+    fn refresh(&mut self, _ops: &mut Self::Ops) -> Result {
+        Ok(())
+    }
+
+    /// SEQUENCE failed with this, in a call of recovery; the others have not run. `finish` comes next.
+    fn sequence_failed(&mut self, _status: Status) {}
+
+    /// Takes the reply, or the reason why there is none. Called exactly once, before the slot is given back. Must not block
+    /// in an asynchronous call.
+    fn finish(&mut self, res: Result<<Self::Ops as Ops>::Res>);
+}
+
+impl<B: Body> Body for &mut B {
+    type Ops = B::Ops;
+
+    fn class(&self) -> OpClass {
+        (**self).class()
+    }
+
+    fn state(&self) -> Option<(&Arc<OpenState>, Stateid)> {
+        (**self).state()
+    }
+
+    fn pages(&self) -> Option<&PageVec> {
+        (**self).pages()
+    }
+
+    fn refresh(&mut self, ops: &mut Self::Ops) -> Result {
+        (**self).refresh(ops)
+    }
+
+    fn sequence_failed(&mut self, status: Status) {
+        (**self).sequence_failed(status);
+    }
+
+    fn finish(&mut self, res: Result<<Self::Ops as Ops>::Res>) {
+        (**self).finish(res);
+    }
+}
+
+/// A reply as decoded: SEQUENCE's result, the status of the whole, the others' results.
+struct Reply<R> {
+    sequence: core::result::Result<SequenceRes, Status>,
+    status: Status,
+    res: R,
+}
+
+/// A call through the client's session (`struct nfs4_call_sync_data` and its asynchronous kin).
+pub(crate) struct Exchange<B: Body> {
+    client: Arc<Client>,
+    /// Part of recovery: is served while the table drains, and gets its errors itself.
+    privileged: bool,
+    slot: Option<Slot>,
+    ops: (Sequence, B::Ops),
+    reply: Option<Reply<<B::Ops as Ops>::Res>>,
+    malformed: bool,
+    backoff: Backoff,
+    /// When the request was made, for the lease.
+    sent_ms: u64,
+    finished: bool,
+    body: B,
+}
+
+/// SEQUENCE before there is a slot.
+const UNSENT: Sequence = Sequence {
+    sessionid: SessionId([0; 16]),
+    seqid: 0,
+    slot: SlotId(0),
+    highest_slot: SlotId(0),
+    cache_this: false,
+};
+
+/// How long a call waits for memory, in milliseconds.
+const NO_MEMORY_MS: u32 = 100;
+
+/// How often a call is repeated that is not to be repeated for ever: about ten seconds.
+const MAX_TRIES: u32 = 18;
+
+/// What a call is that is sent for this operation and knows of no state.
+const fn class_of(op: u32) -> OpClass {
+    match op {
+        34 => OpClass::Setattr,
+        45 => OpClass::FreeStateid,
+        53 => OpClass::Sequence,
+        55 => OpClass::TestStateid,
+        58 => OpClass::ReclaimComplete,
+        _ => OpClass::Plain,
+    }
+}
+
+/// Whether a call that is run twice does harm, so that the server has to keep its reply. All of these have small replies.
+const fn must_be_cached(op: u32) -> bool {
+    // CLOSE, CREATE, LINK, LOCK, LOCKU, OPEN, OPEN_DOWNGRADE, REMOVE, RENAME, SETATTR
+    matches!(op, 4 | 6 | 11 | 12 | 14 | 18 | 21 | 28 | 29 | 34)
+}
+
+impl<B: Body> Exchange<B> {
+    fn new(client: &Arc<Client>, privileged: bool, ops: B::Ops, body: B) -> Self {
+        client.call_begin();
+        Self {
+            client: client.clone(),
+            privileged,
+            slot: None,
+            ops: (UNSENT, ops),
+            reply: None,
+            malformed: false,
+            backoff: Backoff::default(),
+            sent_ms: 0,
+            finished: false,
+            body,
+        }
+    }
+
+    /// What the call adds; its `finish()` has been called when the task has ended.
+    pub(crate) fn body_mut(&mut self) -> &mut B {
+        &mut self.body
+    }
+
+    fn message<'a>(&self, cred: &'a Credential, flags: Flags) -> Message<'a> {
+        Message {
+            cred,
+            proc: Proc::of(self.ops.1.main_op()),
+            args_max: Ops::args_max(&self.ops),
+            res_max: Ops::res_max(&self.ops),
+            flags,
+        }
+    }
+
+    fn finish(&mut self, res: Result<<B::Ops as Ops>::Res>) {
+        if !self.finished {
+            self.finished = true;
+            self.body.finish(res);
+        }
+        self.release_slot();
+    }
+
+    fn release_slot(&mut self) {
+        if let Some(slot) = self.slot.take() {
+            self.client.session().release(slot);
+        }
+    }
+
+    /// Sends again as a new request, after `delay_ms`; ends the call if it is being killed.
+    fn again(&mut self, task: &Task, delay_ms: u32) {
+        self.release_slot();
+        self.resend(task, delay_ms);
+    }
+
+    fn resend(&mut self, task: &Task, delay_ms: u32) {
+        self.reply = None;
+        self.malformed = false;
+        task.clear_sent();
+        if !task.restart_prepare() {
+            self.finish(Err(ERESTARTSYS));
+        } else if delay_ms > 0 {
+            task.delay(msecs_to_jiffies(delay_ms).max(1));
+        }
+    }
+
+    /// What the SEQUENCE at the head of the compound says. True when the reply behind it is to be looked at.
+    fn sequence_done(&mut self, task: &Task) -> bool {
+        let Some(slot) = self.slot.as_mut() else {
+            return true;
+        };
+        let reply = self.reply.as_ref().map(|r| &r.sequence);
+        let action =
+            self.client.session().done(slot, outcome(reply, self.malformed, task.was_sent()));
+        if let Some(Ok(res)) = reply {
+            self.client.renewed(self.sent_ms, res.status_flags, self.privileged);
+        }
+        match action {
+            SeqAction::Done | SeqAction::Fail(_) => return true,
+            SeqAction::RetrySameSlot { after_ms } => self.resend(task, after_ms),
+            SeqAction::RetryNewSlot { .. } => self.again(task, 0),
+            SeqAction::ResetSession | SeqAction::BindConn => {
+                self.client.session_lost(action == SeqAction::BindConn);
+                if self.privileged {
+                    return true;
+                }
+                self.again(task, 0);
+            }
+        }
+        false
+    }
+
+    /// What an operation's error leads to. True when it is the caller's to see.
+    fn operation_failed(&mut self, task: &Task, status: Status) -> bool {
+        let state = self.body.state().map(|(state, sent)| (state.clone(), sent));
+        let kind = if state.is_some() { StateKind::Open } else { StateKind::None };
+        match (decide(status, self.body.class(), kind), state) {
+            (Action::Retry | Action::Delay, _) => {
+                let delay = self.backoff.failed();
+                self.again(task, delay);
+            }
+            (Action::DelayThenFail, _) if self.backoff.tries() < MAX_TRIES => {
+                let delay = self.backoff.failed();
+                self.again(task, delay);
+            }
+            // Recovery's own calls bring such news to the state manager, which made them.
+            (Action::Recover(need), _) if !self.privileged => {
+                self.client.tell(Event::Saw(need));
+                let delay = self.backoff.failed();
+                self.again(task, delay);
+            }
+            (Action::Refresh, Some(_)) => {
+                let delay = self.backoff.failed();
+                self.again(task, delay);
+            }
+            (Action::State, Some((state, sent))) => {
+                self.recover_state(task, &state, &sent, Recovery::Test);
+            }
+            (Action::Reopen, Some((state, sent))) => {
+                self.recover_state(task, &state, &sent, Recovery::Reopen);
+            }
+            _ => return true,
+        }
+        false
+    }
+
+    /// The server does not know the stateid (any more): has the state recovered, unless it has been already.
+    fn recover_state(&mut self, task: &Task, state: &OpenState, sent: &Stateid, how: Recovery) {
+        if state.has_moved_on(sent) {
+            return self.again(task, 0);
+        }
+        let delay = self.backoff.failed();
+        self.client.recover_state(state, how);
+        self.again(task, delay);
+        if !self.finished {
+            self.client.sleep_until_recovered(task, state);
+        }
+    }
+}
+
+impl<B: Body> RpcCall for Exchange<B> {
+    fn prepare(&mut self, task: &Task) {
+        while self.slot.is_none() {
+            let lone = self.ops.1.count() == 0;
+            match self.client.session().acquire(task, self.privileged, lone) {
+                Ok(Acquired::Slot(slot)) => {
+                    self.ops.0 = slot.sequence(must_be_cached(self.ops.1.main_op()));
+                    self.slot = Some(slot);
+                    self.sent_ms = now_ms();
+                    if let Err(err) = self.body.refresh(&mut self.ops.1) {
+                        return task.exit(err);
+                    }
+                }
+                // The probe gives the slot back and wakes whoever waits; we take another, or wait, too.
+                Ok(Acquired::InDoubt(slot)) => {
+                    if self.client.probe_slot(slot).is_err() {
+                        return task.delay(msecs_to_jiffies(NO_MEMORY_MS));
+                    }
+                }
+                Ok(Acquired::Sleeping) => return,
+                Err(err) => return task.exit(err),
+            }
+        }
+        task.start();
+    }
+
+    fn encode(&mut self, xdr: &mut Encoder<'_>) -> XdrResult {
+        self.client.encode(&self.ops, self.body.pages(), xdr)
+    }
+
+    fn decode(&mut self, xdr: &mut Decoder<'_>) -> Result {
+        match self.ops.decode_status(xdr) {
+            Ok((status, (sequence, res))) => {
+                self.reply = Some(Reply { sequence, status, res });
+                Ok(())
+            }
+            Err(_) => {
+                self.malformed = true;
+                Err(EIO)
+            }
+        }
+    }
+
+    fn done(&mut self, task: &Task) {
+        if !self.sequence_done(task) {
+            return;
+        }
+        match &self.reply {
+            Some(reply) if !reply.status.is_ok() => {
+                let status = reply.status;
+                if !self.operation_failed(task, status) {
+                    return;
+                }
+            }
+            Some(_) => {}
+            None => {
+                let err = task.status().err().unwrap_or(EIO);
+                return self.finish(Err(err));
+            }
+        }
+        if let Some(reply) = self.reply.take() {
+            if let Err(status) = reply.sequence {
+                self.body.sequence_failed(status);
+            }
+            self.finish(Ok(reply.res));
+        }
+    }
+}
+
+impl<B: Body> Drop for Exchange<B> {
+    fn drop(&mut self) {
+        // A call that could not even be started.
+        self.finish(Err(ENOMEM));
+        self.client.call_end();
+    }
+}
+
+/// The body of a synchronous call with arguments that never change.
+struct Plain<'a, O: Ops> {
+    class: OpClass,
+    pages: Option<&'a PageVec>,
+    res: Result<O::Res>,
+}
+
+impl<O: Ops> Body for Plain<'_, O> {
+    type Ops = O;
+
+    fn class(&self) -> OpClass {
+        self.class
+    }
+
+    fn pages(&self) -> Option<&PageVec> {
+        self.pages
+    }
+
+    fn finish(&mut self, res: Result<O::Res>) {
+        self.res = res;
+    }
+}
+
+/// How a synchronous call is made.
+#[derive(Clone, Copy)]
+pub(crate) struct How<'a> {
+    /// Who calls.
+    pub(crate) cred: &'a Credential,
+    /// Part of recovery.
+    pub(crate) privileged: bool,
+    /// Patience with a silent server.
+    pub(crate) flags: Flags,
+    /// Where bulk data goes.
+    pub(crate) pages: Option<&'a PageVec>,
+}
+
+impl Client {
+    /// Sends `ops` and waits for the answer; see [`Exchange`]. An error of an operation is in its result. May sleep; killable.
+    pub(crate) fn call<O: Ops>(self: &Arc<Self>, how: How<'_>, ops: O) -> Result<O::Res> {
+        let class = class_of(ops.main_op());
+        self.call_as(how, class, ops)
+    }
+
+    /// The same, where the operations alone do not tell which errors may come.
+    pub(crate) fn call_as<O: Ops>(
+        self: &Arc<Self>,
+        how: How<'_>,
+        class: OpClass,
+        ops: O,
+    ) -> Result<O::Res> {
+        let mut body = Plain { class, pages: how.pages, res: Err(EIO) };
+        self.call_body(how, ops, &mut body);
+        body.res
+    }
+
+    /// The same with a body that knows more than the operations; its `finish()` has been called on return.
+    pub(crate) fn call_body<B: Body>(self: &Arc<Self>, how: How<'_>, ops: B::Ops, body: &mut B) {
+        let exchange = Exchange::new(self, how.privileged, ops, body);
+        let msg = exchange.message(how.cred, how.flags);
+        let (res, mut exchange) = task::run_sync(self.rpc(), &msg, exchange);
+        exchange.finish(Err(res.err().unwrap_or(EIO)));
+    }
+
+    /// Starts `ops` asynchronously. `body.finish()` is called once, whatever happens. May sleep to allocate.
+    pub(crate) fn start<B: Body + Send + 'static>(
+        self: &Arc<Self>,
+        how: How<'_>,
+        ops: B::Ops,
+        body: B,
+    ) -> Result<Started<Exchange<B>>>
+    where
+        B::Ops: Send,
+        <B::Ops as Ops>::Res: Send,
+    {
+        let exchange = Exchange::new(self, how.privileged, ops, body);
+        let msg = exchange.message(how.cred, how.flags);
+        task::run_async(self.rpc(), &msg, exchange, self.registry().queue())
+    }
+
+    /// Settles with a lone SEQUENCE whether the server has seen the call that left a slot in doubt.
+    fn probe_slot(self: &Arc<Self>, slot: Slot) -> Result {
+        let mut exchange = Exchange::new(self, true, (), Probe);
+        exchange.ops.0 = slot.sequence(false);
+        exchange.slot = Some(slot);
+        let msg = exchange.message(self.cred(), Flags::Hard);
+        // If it cannot be started, the slot is given back with the call, still in doubt.
+        task::run_async(self.rpc(), &msg, exchange, self.registry().queue()).map(drop)
+    }
+}
+
+/// The body of a probe: nothing but SEQUENCE, whose result the slot table looks at.
+struct Probe;
+
+impl Body for Probe {
+    type Ops = ();
+
+    fn class(&self) -> OpClass {
+        OpClass::Sequence
+    }
+
+    fn finish(&mut self, _res: Result<()>) {}
+}

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The client: session, lease, state and recovery, between the file system and the wire.
+//!
+//! * [`registry`], [`client`]: which clients there are, and what each has.
+//! * [`exchange`], [`session`], [`async_ops`], [`bare`]: how a compound gets its answer.
+//! * [`owner`], [`open_state`], [`open_context`], [`open`], [`close`]: open files.
+//! * [`state_manager`], [`lease`], [`reclaim`], [`renew`]: the lease, and recovery when it or the server is lost.
+//! * [`server`], [`params`]: a mount.
+
+mod async_ops;
+mod bare;
+mod client;
+mod close;
+mod errno;
+mod exchange;
+mod lease;
+mod open;
+mod open_context;
+mod open_state;
+mod owner;
+mod params;
+mod reclaim;
+mod registry;
+mod renew;
+mod server;
+mod session;
+mod state_manager;
+
+pub(crate) use {
+    async_ops::AsyncOps,
+    client::Client,
+    errno::{
+        status_error,
+        StatusExt, //
+    },
+    open::{
+        Create,
+        OpenRequest,
+        OpenTarget,
+        Opened, //
+    },
+    open_context::OpenContext,
+    open_state::OpenState,
+    params::{
+        LookupCache,
+        MountParams,
+        NFS_PORT, //
+    },
+    registry::Registry,
+    server::{
+        Connected,
+        Server, //
+    },
+};

@@ -1,0 +1,269 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! OPEN: how open contexts come to be.
+//!
+//! OPEN is sent as an asynchronous call. The reply is acted on in the call itself, before its slot is given back: so the state
+//! exists by the time recovery has drained the session, and a caller who was killed while he waited leaves no open file
+//! behind on the server: the context that nobody took is closed.
+
+use kernel::{
+    cred::Credential,
+    prelude::*,
+    sync::{
+        aref::ARef,
+        Arc, //
+    },
+};
+use rnfs4_proto::{
+    attrs::{
+        request,
+        Attrs, //
+    },
+    compound::Ops,
+    ops::{
+        attr::{
+            Access as AccessOp,
+            Getattr,
+            Setattr, //
+        },
+        fh::{
+            Getfh,
+            Putfh, //
+        },
+        open::{
+            Open,
+            OpenClaim,
+            OpenHow,
+            Owner, //
+        },
+    },
+    recovery::table::OpClass,
+    setattrs::{
+        SetAttrs,
+        SetTime, //
+    },
+    types::{
+        access,
+        ChangeInfo,
+        Fh,
+        Opaque,
+        ShareAccess,
+        Stateid,
+        Verifier, //
+    },
+};
+
+use super::{
+    errno::StatusExt,
+    exchange::{
+        Body,
+        How, //
+    },
+    open_context::{
+        ContextReservation,
+        OpenContext, //
+    },
+    open_state::{
+        Access,
+        StateReservation, //
+    },
+    owner::{
+        NodeReservation,
+        OpenOwner, //
+    },
+    server::Server,
+};
+use crate::sys::time::random_u64;
+
+/// Which file is to be opened.
+pub(crate) enum OpenTarget<'a> {
+    /// A name in a directory: it may be made, and who holds it now is the server's to say.
+    Name {
+        /// The directory.
+        dir: &'a Fh,
+        /// The name.
+        name: &'a [u8],
+    },
+    /// A file that is known already.
+    File {
+        /// The file.
+        fh: &'a Fh,
+    },
+}
+
+/// O_CREAT.
+pub(crate) struct Create {
+    /// O_EXCL.
+    pub(crate) exclusive: bool,
+    /// What a new file gets; a size cuts an old one.
+    pub(crate) attrs: SetAttrs,
+}
+
+/// What open(2) asks for.
+pub(crate) struct OpenRequest<'a> {
+    /// Which file.
+    pub(crate) target: OpenTarget<'a>,
+    /// For reading.
+    pub(crate) read: bool,
+    /// For writing.
+    pub(crate) write: bool,
+    /// Make it if it is not there.
+    pub(crate) create: Option<Create>,
+    /// O_TRUNC.
+    pub(crate) truncate: bool,
+    /// Who opens.
+    pub(crate) cred: ARef<Credential>,
+}
+
+/// An open file.
+pub(crate) struct Opened {
+    /// The context; dropping it closes the file.
+    pub(crate) ctx: Arc<OpenContext>,
+    /// The file.
+    pub(crate) fh: Fh,
+    /// Its attributes.
+    pub(crate) attrs: Attrs,
+    /// What became of the directory, if the file was opened by name.
+    pub(crate) dir_change: Option<ChangeInfo>,
+    /// ACCESS4_* that the caller has, if the server told.
+    pub(crate) access: Option<u32>,
+}
+
+/// What may be asked about a regular file.
+const FILE_ACCESS: u32 = access::READ | access::MODIFY | access::EXTEND | access::EXECUTE;
+
+type OpenOps = (Putfh<Fh>, Open, Getfh, Option<Setattr>, AccessOp, Getattr);
+
+/// Memory for all that an OPEN may bring.
+struct Room {
+    node: NodeReservation,
+    state: StateReservation,
+    context: ContextReservation,
+}
+
+impl Room {
+    fn new() -> Result<Self> {
+        Ok(Self {
+            node: NodeReservation::new()?,
+            state: StateReservation::new()?,
+            context: ContextReservation::new()?,
+        })
+    }
+}
+
+/// An OPEN in flight.
+pub(super) struct OpenBody {
+    server: Arc<Server>,
+    owner: Arc<OpenOwner>,
+    cred: ARef<Credential>,
+    access: Access,
+    by_name: bool,
+    room: Option<Room>,
+    opened: Result<Opened>,
+}
+
+impl OpenBody {
+    fn opened(&mut self, res: <OpenOps as Ops>::Res) -> Result<Opened> {
+        let (putfh, open, getfh, setattr, access, getattr) = res;
+        putfh.errno()?;
+        let open = open.errno()?;
+        let fh = getfh.errno()?;
+        let room = self.room.take().ok_or(EIO)?;
+        let fresh = room.state.state(self.owner.clone(), fh)?;
+        let state = self.owner.get_state(fresh, room.node);
+        state.opened(open.stateid, self.access);
+        let ctx = room.context.context(&self.server, state, self.access, self.cred.clone())?;
+        // From here on an error closes the file again.
+        setattr.transpose().errno()?;
+        Ok(Opened {
+            ctx,
+            fh,
+            attrs: getattr.errno()?,
+            dir_change: self.by_name.then_some(open.change),
+            access: access.ok().map(|a| a.access),
+        })
+    }
+}
+
+impl Body for OpenBody {
+    type Ops = OpenOps;
+
+    fn class(&self) -> OpClass {
+        OpClass::Open
+    }
+
+    fn finish(&mut self, res: Result<<OpenOps as Ops>::Res>) {
+        self.opened = res.and_then(|res| self.opened(res));
+    }
+}
+
+impl Server {
+    /// Opens a file. Waits for recovery, grace and whatever else delays the server. May sleep; killable.
+    pub(crate) fn open(self: &Arc<Self>, req: OpenRequest<'_>) -> Result<Opened> {
+        let client = self.client();
+        let owner = self.owners().get(&req.cred, || client.next_owner_id())?;
+        let access = Access::new(req.read, req.write);
+        let (fh, claim) = match req.target {
+            OpenTarget::Name { dir, name } => {
+                (*dir, OpenClaim::Null(Opaque::new(name).ok_or(ENAMETOOLONG)?))
+            }
+            OpenTarget::File { fh } => (*fh, OpenClaim::Fh),
+        };
+        let (how, setattr) = open_how(&req);
+        let ops = (
+            Putfh(fh),
+            Open {
+                access: ShareAccess(access.0).with(ShareAccess::WANT_NO_DELEG),
+                deny: 0,
+                owner: wire_owner(&owner)?,
+                how,
+                claim,
+            },
+            Getfh,
+            setattr,
+            AccessOp(FILE_ACCESS),
+            Getattr(request::INODE),
+        );
+        let body = OpenBody {
+            server: self.clone(),
+            owner,
+            cred: req.cred.clone(),
+            access,
+            by_name: matches!(claim, OpenClaim::Null(_)),
+            room: Some(Room::new()?),
+            opened: Err(EIO),
+        };
+        let mut call = client.start(self.how(&req.cred), ops, body)?.wait()?;
+        core::mem::replace(&mut call.body_mut().opened, Err(EIO))
+    }
+}
+
+/// How the file is made, and what is set behind that: an exclusive create keeps its verifier in the times, and truncation of a
+/// file that is not made is an operation of its own.
+fn open_how(req: &OpenRequest<'_>) -> (OpenHow, Option<Setattr>) {
+    let set = |attrs| Some(Setattr { stateid: Stateid::CURRENT, attrs });
+    match &req.create {
+        Some(create) if create.exclusive => {
+            let verifier = Verifier(random_u64().to_be_bytes());
+            let times = SetAttrs {
+                atime: Some(SetTime::Server),
+                mtime: Some(SetTime::Server),
+                ..SetAttrs::default()
+            };
+            (OpenHow::Exclusive41(verifier, create.attrs), set(times))
+        }
+        Some(create) => (OpenHow::Unchecked(create.attrs), None),
+        None if req.truncate => {
+            (OpenHow::NoCreate, set(SetAttrs { size: Some(0), ..SetAttrs::default() }))
+        }
+        None => (OpenHow::NoCreate, None),
+    }
+}
+
+/// The owner as the protocol writes it. The client id has no meaning since sessions tell the client.
+pub(super) fn wire_owner(owner: &OpenOwner) -> Result<Owner> {
+    Ok(Owner {
+        clientid: rnfs4_proto::types::ClientId(0),
+        name: Opaque::new(&owner.name()).ok_or(EINVAL)?,
+    })
+}

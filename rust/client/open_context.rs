@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Open contexts: one per open file description (`struct nfs_open_context`).
+//!
+//! A context is made by every open, first or later, and lives until the file is closed and the last request made through
+//! it is done. It is bad (NFS_CONTEXT_BAD) once its open state could not be recovered: writes through it are refused with
+//! EBADF, and only a fresh open of the name helps.
+
+use core::mem::MaybeUninit;
+
+use kernel::{
+    cred::Credential,
+    impl_has_work, new_work,
+    prelude::*,
+    sync::{
+        aref::ARef,
+        Arc,
+        UniqueArc, //
+    },
+    workqueue::{
+        Work,
+        WorkItem, //
+    },
+};
+use rnfs4_proto::{
+    attrs::Attrs,
+    types::{
+        Fh,
+        Stateid, //
+    },
+};
+
+use super::{
+    open_state::{
+        Access,
+        OpenState, //
+    },
+    server::Server,
+};
+use crate::sys::fs::VfsInode;
+
+/// What has to be closed when a context goes. It is a work item of its own, made with the context, so that the last
+/// request may drop it where nothing can be allocated or waited for.
+#[pin_data]
+struct Closing {
+    server: Arc<Server>,
+    state: Arc<OpenState>,
+    access: Access,
+    #[pin]
+    work: Work<Closing>,
+}
+
+impl_has_work! {
+    impl HasWork<Self> for Closing { self.work }
+}
+
+impl WorkItem for Closing {
+    type Pointer = Pin<KBox<Self>>;
+
+    fn run(this: Pin<KBox<Self>>) {
+        this.server.close(&this.state, this.access);
+    }
+}
+
+/// An open file description's hold on its file (`struct nfs_open_context`).
+pub(crate) struct OpenContext {
+    access: Access,
+    cred: ARef<Credential>,
+    state: Arc<OpenState>,
+    server: Arc<Server>,
+    closing: Option<Pin<KBox<Closing>>>,
+}
+
+
+/// Memory for a context, so that a reply to OPEN can be acted on without allocating.
+pub(super) struct ContextReservation {
+    context: UniqueArc<MaybeUninit<OpenContext>>,
+    closing: KBox<MaybeUninit<Closing>>,
+}
+
+impl ContextReservation {
+    /// Allocates; may sleep.
+    pub(super) fn new() -> Result<Self> {
+        Ok(Self {
+            context: UniqueArc::new_uninit(GFP_KERNEL)?,
+            closing: KBox::new_uninit(GFP_KERNEL)?,
+        })
+    }
+
+    /// The context of a state that has been counted for it. Does not sleep.
+    pub(super) fn context(
+        self,
+        server: &Arc<Server>,
+        state: Arc<OpenState>,
+        access: Access,
+        cred: ARef<Credential>,
+    ) -> Result<Arc<OpenContext>> {
+        let (their_server, their_state) = (server.clone(), state.clone());
+        let closing = self.closing.write_pin_init(pin_init!(Closing {
+            server: their_server,
+            state: their_state,
+            access,
+            work <- new_work!("rnfs4_close"),
+        }))?;
+        Ok(self
+            .context
+            .write(OpenContext {
+                access,
+                cred,
+                state,
+                server: server.clone(),
+                closing: Some(closing),
+            })
+            .into())
+    }
+}
+
+impl OpenContext {
+    /// Tells the context's state which inode it is about, so that a state lost for good raises the inode's error.
+    pub(crate) fn bind(&self, inode: ARef<VfsInode>) {
+        self.state.bind(inode);
+    }
+
+    /// NFS_CONTEXT_BAD.
+    pub(crate) fn is_bad(&self) -> bool {
+        self.state.is_bad()
+    }
+
+    /// `EBADF` on a context gone bad: what write() is refused with.
+    pub(crate) fn check(&self) -> Result {
+        if self.is_bad() {
+            return Err(EBADF);
+        }
+        Ok(())
+    }
+
+    /// The stateid for READ and WRITE; `EIO` on a context gone bad.
+    pub(crate) fn stateid(&self) -> Result<Stateid> {
+        self.state.stateid()
+    }
+
+    /// The open state.
+    pub(crate) fn state(&self) -> &Arc<OpenState> {
+        &self.state
+    }
+
+    /// Who opened the file; I/O goes out under this credential, whoever's page it is.
+    pub(crate) fn cred(&self) -> &Credential {
+        &self.cred
+    }
+
+    /// The server.
+    pub(crate) fn server(&self) -> &Arc<Server> {
+        &self.server
+    }
+
+    /// The file.
+    pub(crate) fn fh(&self) -> &Fh {
+        self.state.fh()
+    }
+
+    /// Whether it was opened for reading.
+    pub(crate) fn can_read(&self) -> bool {
+        self.access.can_read()
+    }
+
+    /// Whether it was opened for writing.
+    pub(crate) fn can_write(&self) -> bool {
+        self.access.can_write()
+    }
+
+    /// Gives up a file's hold on the context. If no request uses it any more the file is closed at once, and the attributes that
+    /// came with that are returned; else it is closed when the last request is done. May sleep.
+    pub(crate) fn close(this: Arc<Self>) -> Option<Attrs> {
+        let mut this = Arc::into_unique_or_drop(this)?;
+        // Fields of a context are not pinned.
+        let closing = this.as_mut().get_mut().closing.take()?;
+        closing.server.close(&closing.state, closing.access)
+    }
+}
+
+impl Drop for OpenContext {
+    fn drop(&mut self) {
+        if let Some(closing) = self.closing.take() {
+            self.server.client().registry().queue().enqueue(closing);
+        }
+    }
+}

@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Which clients there are: one for each server address, namespace and minor version, shared by all mounts.
+
+use kernel::{
+    new_mutex,
+    prelude::*,
+    sync::{
+        Arc,
+        Mutex, //
+    },
+};
+
+use super::{
+    client::{
+        Client,
+        TEARDOWN, //
+    },
+    params::MountParams, //
+};
+use crate::sys::{
+    net::NetNs,
+    wait::{
+        WaitQueue,
+        Waited, //
+    },
+    workqueue::OwnedQueue, //
+};
+
+struct Entry {
+    client: Arc<Client>,
+    users: u32,
+}
+
+struct Inner {
+    clients: KVec<Entry>,
+    /// Clients whose teardown has not finished.
+    leaving: u32,
+}
+
+/// What the module has once: its clients, and the queue on which they end and contexts are closed.
+#[pin_data]
+pub(crate) struct Registry {
+    queue: OwnedQueue,
+    #[pin]
+    inner: Mutex<Inner>,
+    #[pin]
+    gone: WaitQueue,
+}
+
+/// A mount's hold on a client. Dropping the last one of a client has it torn down on the module's queue.
+pub(crate) struct ClientUser(Arc<Client>);
+
+impl core::ops::Deref for ClientUser {
+    type Target = Arc<Client>;
+
+    fn deref(&self) -> &Arc<Client> {
+        &self.0
+    }
+}
+
+impl Registry {
+    /// No clients yet. May sleep.
+    pub(crate) fn new() -> Result<Arc<Self>> {
+        let queue = OwnedQueue::new(c"rnfs4")?;
+        Arc::pin_init(
+            pin_init!(Self {
+                queue,
+                inner <- new_mutex!(Inner { clients: KVec::new(), leaving: 0 }),
+                gone <- WaitQueue::new(),
+            }),
+            GFP_KERNEL,
+        )
+    }
+
+    /// The queue for work that must not be done where it turns up.
+    pub(crate) fn queue(&self) -> &OwnedQueue {
+        &self.queue
+    }
+
+    /// The client for a mount; a new one starts to introduce itself to the server. May sleep.
+    pub(crate) fn client(self: &Arc<Self>, net: &NetNs, params: &MountParams) -> Result<ClientUser> {
+        let mut inner = self.inner.lock();
+        if let Some(entry) = inner.clients.iter_mut().find(|e| e.client.matches(net, params)) {
+            entry.users += 1;
+            return Ok(ClientUser(entry.client.clone()));
+        }
+        let client = Client::new(self, net, params)?;
+        inner.clients.push(Entry { client: client.clone(), users: 1 }, GFP_KERNEL)?;
+        let user = ClientUser(client);
+        drop(inner);
+        // On failure `user` takes the entry out again.
+        user.0.run_manager()?;
+        Ok(user)
+    }
+
+    fn put(self: &Arc<Self>, client: &Arc<Client>) {
+        let mut inner = self.inner.lock();
+        let Some(at) = inner.clients.iter().position(|e| Arc::ptr_eq(&e.client, client)) else {
+            return;
+        };
+        if let Some(entry) = inner.clients.get_mut(at) {
+            entry.users -= 1;
+            if entry.users > 0 {
+                return;
+            }
+        }
+        let removed = inner.clients.remove(at);
+        inner.leaving += 1;
+        drop(inner);
+        drop(removed);
+        client.leave();
+        // The item was made with the client, so this cannot fail.
+        let _ = self.queue.enqueue::<_, TEARDOWN>(client.clone());
+    }
+
+    /// A client is gone.
+    pub(super) fn left(&self) {
+        self.inner.lock().leaving -= 1;
+        self.gone.wake_all();
+    }
+
+    /// Waits until the clients that are on their way out have gone, bounded by `timeout_ms`: what umount does, so that the
+    /// server knows of it when umount returns.
+    pub(crate) fn wait_left(&self, timeout_ms: u32) {
+        self.queue.flush();
+        let timeout = kernel::time::msecs_to_jiffies(timeout_ms);
+        let _ = self.gone.wait_killable_timeout(timeout, || self.is_quiet());
+    }
+
+    fn is_quiet(&self) -> bool {
+        // The waker changes the count before it wakes; a busy lock means that he is about to.
+        self.inner.try_lock().is_some_and(|inner| inner.leaving == 0)
+    }
+
+    /// For module exit: waits until nothing of ours runs any more. No mount exists or can be made.
+    pub(crate) fn shut_down(&self) {
+        while self.gone.wait_idle_timeout(kernel::time::msecs_to_jiffies(1000), || self.is_quiet())
+            != Waited::True
+        {}
+        self.queue.flush();
+    }
+}
+
+impl Drop for ClientUser {
+    fn drop(&mut self) {
+        let registry = self.0.registry().clone();
+        registry.put(&self.0);
+    }
+}

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Keeping the lease: a SEQUENCE at two thirds of the lease period when nothing else was said.
+//!
+//! As in the C client the work is delayed work that starts an asynchronous SEQUENCE, and the release of that call arms the work
+//! again. Answers to `nfs4renewd.c` and `nfs41_proc_async_sequence()`.
+
+use kernel::{
+    prelude::*,
+    sync::Arc,
+    time::msecs_to_jiffies,
+    workqueue::WorkItem, //
+};
+use rnfs4_proto::recovery::table::OpClass;
+
+use super::{
+    client::Client,
+    exchange::{
+        Body,
+        How, //
+    },
+};
+use crate::sys::{
+    sunrpc::Flags,
+    time::now_ms,
+    workqueue::cancel_delayed_work_sync, //
+};
+
+impl WorkItem for Client {
+    type Pointer = Arc<Self>;
+
+    fn run(this: Arc<Self>) {
+        if this.lease.lock().is_due(now_ms()) {
+            this.renew();
+        } else {
+            this.schedule_renewal();
+        }
+    }
+}
+
+/// A renewal. Its release, whatever came of it, arms the next one.
+struct Renewal {
+    client: Arc<Client>,
+}
+
+impl Body for Renewal {
+    type Ops = ();
+
+    fn class(&self) -> OpClass {
+        OpClass::Sequence
+    }
+
+    fn finish(&mut self, res: Result<()>) {
+        if res.is_err() {
+            self.client.lease_in_doubt();
+        }
+    }
+}
+
+impl Drop for Renewal {
+    fn drop(&mut self) {
+        self.client.schedule_renewal();
+    }
+}
+
+impl Client {
+    /// Arms the renewal for when it is due. Any context.
+    pub(super) fn schedule_renewal(self: &Arc<Self>) {
+        if self.is_leaving() {
+            return;
+        }
+        let delay = self.lease.lock().next_check_ms(now_ms());
+        let delay = msecs_to_jiffies(delay.min(u64::from(u32::MAX)) as u32);
+        // Already armed is as good.
+        let _ = self.registry().queue().enqueue_delayed(self.clone(), delay);
+    }
+
+    /// Disarms it for good; [`is_leaving`](Self::is_leaving) is set. May sleep.
+    pub(super) fn stop_renewal(self: &Arc<Self>) {
+        cancel_delayed_work_sync(self);
+    }
+
+    fn renew(self: &Arc<Self>) {
+        let how = How { cred: self.cred(), privileged: false, flags: Flags::SoftErr, pages: None };
+        // If it cannot be started, dropping it arms the next one.
+        let _ = self.start(how, (), Renewal { client: self.clone() });
+    }
+
+    /// A SEQUENCE that was sent at `sent_ms` succeeded: the lease holds, and the server may have something to tell.
+    pub(super) fn renewed(self: &Arc<Self>, sent_ms: u64, flags: u32, privileged: bool) {
+        self.lease.lock().renewed(sent_ms);
+        if flags != 0 {
+            self.sequence_flags(flags, privileged);
+        }
+    }
+
+    /// The server's lease period in seconds, as told at mount.
+    pub(super) fn lease_time(self: &Arc<Self>, seconds: u32) {
+        self.lease.lock().set_period(seconds);
+        self.schedule_renewal();
+    }
+}

@@ -1,0 +1,287 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A mounted file system as its client sees it (`struct nfs_server`): what the superblock holds.
+
+use kernel::{
+    cred::Credential,
+    prelude::*,
+    sync::Arc, //
+};
+use rnfs4_proto::{
+    attrs::{
+        request,
+        Attrs,
+        FsAttrs, //
+    },
+    compound::{
+        Batch,
+        BatchItem,
+        Ops, //
+    },
+    ops::{
+        attr::{
+            Getattr,
+            GetFsattr, //
+        },
+        fh::{
+            Getfh,
+            Lookup,
+            Putrootfh, //
+        },
+    },
+    status::Status,
+    types::{
+        Bitmap,
+        Fh,
+        Fsid, //
+    },
+};
+
+use super::{
+    client::Client,
+    errno::{
+        status_error,
+        StatusExt, //
+    },
+    exchange::How,
+    open_state::OpenState,
+    owner::Owners,
+    params::MountParams,
+    registry::{
+        ClientUser,
+        Registry, //
+    },
+};
+use crate::sys::{
+    mm::PageVec,
+    net::NetNs,
+    sunrpc::PagedReply, //
+};
+
+/// Largest READ or WRITE, as NFS_MAX_FILE_IO_SIZE of the C client.
+pub(crate) const MAX_IO: u32 = 1 << 20;
+/// Least READ or WRITE that makes sense.
+const MIN_IO: u32 = 4096;
+/// Room left in a message for everything but the data of a READ or WRITE.
+pub(super) const IO_OVERHEAD: u32 = 4096;
+/// Bytes of directory entries asked for at a time.
+const READDIR_SIZE: u32 = 64 << 10;
+/// How long umount waits for the client to take leave of the server, in milliseconds.
+const LEAVE_MS: u32 = 10_000;
+
+/// A mounted file system of a server (`struct nfs_server`).
+#[pin_data]
+pub(crate) struct Server {
+    client: ClientUser,
+    params: MountParams,
+    fsid: Fsid,
+    supported: Bitmap,
+    rsize: u32,
+    wsize: u32,
+    dtsize: u32,
+    name_max: u32,
+    max_file_size: u64,
+    #[pin]
+    owners: Owners,
+}
+
+/// A server and the object on it that was asked for.
+pub(crate) struct Connected {
+    /// The server.
+    pub(crate) server: Arc<Server>,
+    /// The root of the mount.
+    pub(crate) root_fh: Fh,
+    /// Its attributes.
+    pub(crate) root_attrs: Attrs,
+}
+
+/// One component of the exported path.
+struct Component<'a> {
+    name: &'a [u8],
+    status: Status,
+}
+
+impl BatchItem for Component<'_> {
+    type Ops<'b>
+        = Lookup<'b>
+    where
+        Self: 'b;
+    type Res = core::result::Result<(), Status>;
+
+    fn ops(&self) -> Lookup<'_> {
+        Lookup(self.name)
+    }
+
+    fn done(&mut self, res: Self::Res) {
+        self.status = res.err().unwrap_or(Status::OK);
+    }
+}
+
+impl Server {
+    /// Finds or makes the client for `params`, walks the exported path from the pseudo root, and learns the file system's
+    /// limits: one round trip once there is a session. May sleep; killable.
+    pub(crate) fn connect(
+        registry: &Arc<Registry>,
+        net: &NetNs,
+        params: MountParams,
+    ) -> Result<Connected> {
+        let client = registry.client(net, &params)?;
+        let mut path = KVec::with_capacity(params.path.len(), GFP_KERNEL)?;
+        for name in &params.path {
+            path.push(Component { name, status: Status::OK }, GFP_KERNEL)?;
+        }
+        let how = How {
+            cred: client.cred(),
+            privileged: false,
+            flags: params.patience,
+            pages: None,
+        };
+        let ops = (
+            Putrootfh,
+            Batch(&mut path[..]),
+            Getfh,
+            Getattr(request::INODE),
+            GetFsattr(request::FSINFO),
+        );
+        let (putrootfh, _, getfh, getattr, fsattr) = client.call(how, ops)?;
+        putrootfh.errno()?;
+        if let Some(bad) = path.iter().find(|c| !c.status.is_ok()) {
+            return Err(status_error(bad.status));
+        }
+        let (root_fh, root_attrs, info) = (getfh.errno()?, getattr.errno()?, fsattr.errno()?);
+        drop(path);
+        let server = Self::new(client, params, &root_attrs, &info)?;
+        server.client.lease_time(info.lease_time);
+        server.client.add_server(&server)?;
+        Ok(Connected { server, root_fh, root_attrs })
+    }
+
+    fn new(
+        client: ClientUser,
+        params: MountParams,
+        root: &Attrs,
+        info: &FsAttrs,
+    ) -> Result<Arc<Self>> {
+        let limits = client.session().limits();
+        let io = |asked: u32, server: u64, message: u32| {
+            let most = message.saturating_sub(IO_OVERHEAD).min(MAX_IO);
+            let most = u64::from(most).min(if server == 0 { u64::from(MAX_IO) } else { server }) as u32;
+            let size = if asked == 0 { most } else { asked.min(most) };
+            // Whole pages: a request never splits one.
+            (size & !(MIN_IO - 1)).max(MIN_IO)
+        };
+        let rsize = io(params.rsize, info.maxread, limits.max_response);
+        let dtsize = rsize.min(READDIR_SIZE);
+        let wsize = io(params.wsize, info.maxwrite, limits.max_request);
+        Arc::pin_init(
+            pin_init!(Self {
+                client,
+                params,
+                fsid: root.fsid,
+                supported: info.supported,
+                rsize,
+                wsize,
+                dtsize,
+                name_max: if info.maxname == 0 { 255 } else { info.maxname.min(255) },
+                max_file_size: if info.maxfilesize == 0 { i64::MAX as u64 } else { info.maxfilesize },
+                owners <- Owners::new(),
+            }),
+            GFP_KERNEL,
+        )
+    }
+
+    /// What kill_sb calls when the superblock is dead: its open state is no longer recovered, and if it was the client's last,
+    /// waits (bounded) until the server knows that the client has gone. May sleep.
+    pub(crate) fn disconnect(self: Arc<Self>) {
+        self.client.remove_server(&self);
+        let registry = self.client.registry().clone();
+        // Contexts that are still being closed hold the server; let them finish.
+        registry.queue().flush();
+        drop(self);
+        registry.wait_left(LEAVE_MS);
+    }
+
+    /// The client that all mounts of this server share.
+    pub(crate) fn client(&self) -> &Arc<Client> {
+        &self.client
+    }
+
+    pub(super) fn owners(&self) -> &Owners {
+        &self.owners
+    }
+
+    /// The mount options.
+    pub(crate) fn params(&self) -> &MountParams {
+        &self.params
+    }
+
+    /// The file system on the server.
+    pub(crate) fn fsid(&self) -> Fsid {
+        self.fsid
+    }
+
+    /// Attributes that the server's file system has.
+    pub(crate) fn supported(&self) -> Bitmap {
+        self.supported
+    }
+
+    /// Most bytes of a READ; whole pages.
+    pub(crate) fn rsize(&self) -> u32 {
+        self.rsize
+    }
+
+    /// Most bytes of a WRITE; whole pages.
+    pub(crate) fn wsize(&self) -> u32 {
+        self.wsize
+    }
+
+    /// Bytes of a READDIR.
+    pub(crate) fn dtsize(&self) -> u32 {
+        self.dtsize
+    }
+
+    /// Longest name.
+    pub(crate) fn name_max(&self) -> u32 {
+        self.name_max
+    }
+
+    /// Largest file in bytes.
+    pub(crate) fn max_file_size(&self) -> u64 {
+        self.max_file_size
+    }
+
+    /// How this mount calls on behalf of `cred`.
+    pub(crate) fn how<'a>(&self, cred: &'a Credential) -> How<'a> {
+        How { cred, privileged: false, flags: self.params.patience, pages: None }
+    }
+
+    /// One compound (SEQUENCE is put in front): waits for the reply, through recovery, DELAY and GRACE. `Ok` means that there
+    /// is one; what each operation says is in it. May sleep; killable.
+    pub(crate) fn call<O: Ops>(&self, cred: &Credential, ops: O) -> Result<O::Res> {
+        self.client.call(self.how(cred), ops)
+    }
+
+    /// The same for a reply with bulk data, which is then read from `pages`.
+    pub(crate) fn call_pages<'p, O: Ops>(
+        &self,
+        cred: &Credential,
+        ops: O,
+        pages: &'p PageVec,
+    ) -> Result<(O::Res, PagedReply<'p>)> {
+        let how = How { pages: Some(pages), ..self.how(cred) };
+        let res = self.client.call(how, ops)?;
+        Ok((res, PagedReply::new(pages, pages.len())?))
+    }
+
+    /// `umount -f`: ends what waits for the server.
+    pub(crate) fn umount_begin(&self) {
+        self.client.rpc().killall_tasks();
+    }
+
+    /// An open for writing of this file by `cred`, whose stateid SETATTR(size) can use.
+    pub(crate) fn find_write_state(&self, fh: &Fh, cred: &Credential) -> Option<Arc<OpenState>> {
+        let owner = self.owners.find(cred)?;
+        let state = owner.peek_state(fh)?;
+        state.can_write().then_some(state)
+    }
+}

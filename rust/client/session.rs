@@ -1,0 +1,250 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The session: the slot table of the fore channel behind its lock, and the tasks that wait for a slot.
+
+use kernel::{
+    new_spinlock,
+    prelude::*,
+    sync::SpinLock, //
+};
+use rnfs4_proto::{
+    ops::session::{
+        Sequence,
+        SequenceRes, //
+    },
+    session::{
+        SeqAction,
+        SeqOutcome,
+        SlotGrant,
+        SlotTable, //
+    },
+    types::SessionId,
+};
+
+use crate::sys::{
+    sunrpc::{
+        RpcWaitQueue,
+        Task, //
+    },
+    wait::WaitQueue,
+};
+
+/// Most slots asked for, as `max_session_slots` of the C client.
+pub(crate) use rnfs4_proto::session::MAX_SLOTS;
+
+/// A slot in use, and the session it belongs to.
+pub(crate) struct Slot {
+    grant: SlotGrant,
+    session: SessionId,
+    /// The table has been told the outcome; only the call's own work is left.
+    told: bool,
+}
+
+impl Slot {
+    /// The SEQUENCE that a compound on this slot begins with.
+    pub(crate) fn sequence(&self, cache_this: bool) -> Sequence {
+        Sequence {
+            sessionid: self.session,
+            seqid: self.grant.seqid,
+            slot: self.grant.slot,
+            highest_slot: self.grant.highest_slot,
+            cache_this,
+        }
+    }
+}
+
+/// What a call that wants a slot gets.
+pub(crate) enum Acquired {
+    /// A slot.
+    Slot(Slot),
+    /// A slot whose last call got no reply: a lone SEQUENCE is to be sent on it before anybody uses it.
+    InDoubt(Slot),
+    /// Nothing yet: the task sleeps until there may be one.
+    Sleeping,
+}
+
+/// What limits the size of a compound: the fore channel's attributes as negotiated.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Limits {
+    /// Largest request in bytes, RPC header included.
+    pub(crate) max_request: u32,
+    /// Largest reply in bytes, RPC header included.
+    pub(crate) max_response: u32,
+    /// Most operations in a compound.
+    pub(crate) max_ops: u32,
+}
+
+struct Inner {
+    id: SessionId,
+    limits: Limits,
+    table: SlotTable,
+    /// Calls whose slot is free again but whose reply is still being acted on.
+    finishing: u32,
+    /// Why no call gets through any more.
+    closed: Option<Error>,
+}
+
+impl Inner {
+    fn is_drained(&self) -> bool {
+        self.table.is_drained() && self.finishing == 0
+    }
+}
+
+/// A client's session (`struct nfs4_session`). The lock is a spinlock, held for a few instructions; sunrpc's queue lock nests
+/// inside it.
+#[pin_data]
+pub(crate) struct Session {
+    #[pin]
+    inner: SpinLock<Inner>,
+    /// Tasks without a slot.
+    #[pin]
+    slot_queue: RpcWaitQueue,
+    /// Whoever waits for the table to be drained.
+    #[pin]
+    drained: WaitQueue,
+}
+
+impl Session {
+    /// No session yet: every task waits.
+    pub(crate) fn new() -> impl PinInit<Self> {
+        pin_init!(Self {
+            inner <- new_spinlock!(Inner {
+                id: SessionId([0; 16]),
+                limits: Limits::default(),
+                table: SlotTable::new(),
+                finishing: 0,
+                closed: None,
+            }),
+            slot_queue <- RpcWaitQueue::new(c"rnfs4 slot"),
+            drained <- WaitQueue::new(),
+        })
+    }
+
+    /// A slot for the task whose `prepare` is running. `privileged` calls are those of recovery itself, which go on while the
+    /// table drains; a `lone` call is nothing but SEQUENCE. An error once the session is closed for good.
+    pub(crate) fn acquire(&self, task: &Task, privileged: bool, lone: bool) -> Result<Acquired> {
+        let mut inner = self.inner.lock();
+        match inner.closed {
+            Some(err) if !privileged => return Err(err),
+            _ => {}
+        }
+        let Some(grant) = inner.table.alloc(privileged, lone) else {
+            // Under the lock: who frees a slot takes it before he wakes the queue.
+            self.slot_queue.sleep(task, privileged);
+            return Ok(Acquired::Sleeping);
+        };
+        let slot = Slot { grant, session: inner.id, told: false };
+        Ok(if grant.probe && !lone {
+            Acquired::InDoubt(slot)
+        } else {
+            Acquired::Slot(slot)
+        })
+    }
+
+    /// Tells the table how the SEQUENCE on `slot` went. Unless the same call is to be sent again, the slot is free for others
+    /// from now on; but recovery does not begin before the caller has acted on the reply and [`release`](Self::release)d it.
+    pub(crate) fn done(&self, slot: &mut Slot, outcome: SeqOutcome<'_>) -> SeqAction {
+        let action = {
+            let mut inner = self.inner.lock();
+            let action = inner.table.done(slot.grant, outcome);
+            if matches!(action, SeqAction::RetrySameSlot { .. }) {
+                return action;
+            }
+            if matches!(action, SeqAction::ResetSession | SeqAction::BindConn) {
+                // Nobody else needs to try.
+                inner.table.begin_drain();
+            }
+            inner.finishing += 1;
+            slot.told = true;
+            action
+        };
+        self.slot_queue.wake_next();
+        action
+    }
+
+    /// Ends the use of a slot.
+    pub(crate) fn release(&self, slot: Slot) {
+        let drained = {
+            let mut inner = self.inner.lock();
+            if slot.told {
+                inner.finishing -= 1;
+            } else {
+                // Never went out.
+                let _ = inner.table.done(slot.grant, SeqOutcome::NoReply { was_sent: false });
+            }
+            inner.is_drained()
+        };
+        if drained {
+            self.drained.wake_all();
+        }
+        if !slot.told {
+            self.slot_queue.wake_next();
+        }
+    }
+
+    /// From now on only privileged calls get slots.
+    pub(crate) fn begin_drain(&self) {
+        self.inner.lock().table.begin_drain();
+    }
+
+    /// Waits until no call is in flight. Killable, and given up when `stop` says so.
+    pub(crate) fn wait_drained(&self, mut stop: impl FnMut() -> bool) {
+        loop {
+            let wait = self.drained.wait_idle_timeout(kernel::time::msecs_to_jiffies(1000), || {
+                self.inner.lock().is_drained() || stop()
+            });
+            if wait == crate::sys::wait::Waited::True {
+                return;
+            }
+        }
+    }
+
+    /// Lets everybody go on.
+    pub(crate) fn end_drain(&self) {
+        self.inner.lock().table.end_drain();
+        self.slot_queue.wake_all();
+    }
+
+    /// Installs a new session. The table must be drained.
+    pub(crate) fn establish(&self, id: SessionId, slots: u32, limits: Limits) {
+        let mut inner = self.inner.lock();
+        inner.id = id;
+        inner.limits = limits;
+        inner.table.reset(slots);
+    }
+
+    /// The session's id.
+    pub(crate) fn id(&self) -> SessionId {
+        self.inner.lock().id
+    }
+
+    /// The negotiated limits.
+    pub(crate) fn limits(&self) -> Limits {
+        self.inner.lock().limits
+    }
+
+    /// No call but recovery's gets a slot any more; those that wait end with `err`.
+    pub(crate) fn close(&self, err: Error) {
+        self.inner.lock().closed = Some(err);
+        self.slot_queue.wake_all();
+    }
+
+    /// How many calls are in flight, and how many may be.
+    pub(crate) fn slots(&self) -> (u32, u32) {
+        let inner = self.inner.lock();
+        (inner.table.in_use(), inner.table.limit())
+    }
+}
+
+/// A reply to SEQUENCE as the slot table wants to hear of it.
+pub(crate) fn outcome<'a>(
+    reply: Option<&'a core::result::Result<SequenceRes, rnfs4_proto::status::Status>>,
+    malformed: bool,
+    was_sent: bool,
+) -> SeqOutcome<'a> {
+    match reply {
+        _ if malformed => SeqOutcome::Malformed,
+        Some(res) => SeqOutcome::Replied(res.as_ref().map_err(|s| *s)),
+        None => SeqOutcome::NoReply { was_sent },
+    }
+}

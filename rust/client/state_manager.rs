@@ -1,0 +1,337 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The state manager: a thread for each client that does what [`Machine`] says.
+//!
+//! Calls tell it what they saw ([`Client::tell`]); it drains the session where that is needed, takes the steps, and lets everybody
+//! go on. It never decides anything itself. Answers to `nfs4_run_state_manager()`.
+
+use kernel::{
+    new_mutex, new_spinlock,
+    prelude::*,
+    str::CString,
+    sync::{
+        atomic::{
+            Atomic,
+            Relaxed, //
+        },
+        Arc,
+        Mutex,
+        SpinLock, //
+    },
+    time::msecs_to_jiffies, //
+};
+use rnfs4_proto::{
+    recovery::{
+        machine::{
+            Event,
+            Failure,
+            Machine,
+            Mark,
+            Step, //
+        },
+        table::Need, //
+    },
+    status::Status, //
+};
+
+use super::{
+    client::Client,
+    errno::status_error,
+    lease::Answer,
+    open_state::{
+        OpenState,
+        Recovery, //
+    },
+};
+use crate::sys::{
+    kthread::{
+        should_stop,
+        KThread, //
+    },
+    mm::NofsScope,
+    sunrpc::{
+        Flags,
+        RpcWaitQueue,
+        Task, //
+    },
+    time::now_ms,
+    wait::{
+        WaitQueue,
+        Waited, //
+    },
+};
+
+/// How long the thread sleeps at most when there is nothing to do, in milliseconds.
+const NAP_MS: u32 = 60_000;
+/// How long the server is given for our farewell, in milliseconds.
+const FAREWELL_MS: u32 = 5000;
+
+/// The state manager's thread and mind.
+#[pin_data]
+pub(crate) struct Manager {
+    #[pin]
+    machine: SpinLock<Machine>,
+    /// The thread, when it has nothing to do.
+    #[pin]
+    news: WaitQueue,
+    /// Calls that wait for one state to be recovered.
+    #[pin]
+    recovered: RpcWaitQueue,
+    #[pin]
+    thread: Mutex<Option<KThread>>,
+    /// There was a session once: from now on nothing is given up.
+    established: Atomic<bool>,
+    /// The last user has gone.
+    leaving: Atomic<bool>,
+    /// The thread has said its last word.
+    stopped: Atomic<bool>,
+    #[pin]
+    farewell: WaitQueue,
+}
+
+impl Manager {
+    /// A manager whose thread does not run yet.
+    pub(super) fn new() -> impl PinInit<Self> {
+        pin_init!(Self {
+            machine <- new_spinlock!(Machine::new(false)),
+            news <- WaitQueue::new(),
+            recovered <- RpcWaitQueue::new(c"rnfs4 recovery"),
+            thread <- new_mutex!(None),
+            established: Atomic::new(false),
+            leaving: Atomic::new(false),
+            stopped: Atomic::new(false),
+            farewell <- WaitQueue::new(),
+        })
+    }
+
+    fn step(&self) -> Step {
+        self.machine.lock().step(now_ms())
+    }
+}
+
+/// Whether nobody else may talk to the server during a step.
+///
+/// Opening anew what one file lost is nobody else's business: others go on meanwhile.
+fn needs_drain(step: Step) -> bool {
+    !matches!(
+        step,
+        Step::Idle | Step::Wait(_) | Step::CheckLease | Step::ReclaimNograce
+    )
+}
+
+impl Client {
+    /// Starts the state manager, which introduces the client to the server. May sleep.
+    pub(super) fn run_manager(self: &Arc<Self>) -> Result {
+        let client = self.clone();
+        let name = CString::try_from_fmt(fmt!("rnfs4-{}", self.name()))?;
+        let thread = KThread::run(&name, move || {
+            client.manage();
+            client.manager.stopped.store(true, Relaxed);
+            client.manager.farewell.wake_all();
+            // The thread may only end when it is asked to.
+            client.manager.news.wait_idle_until(should_stop);
+        })?;
+        *self.manager.thread.lock() = Some(thread);
+        Ok(())
+    }
+
+    /// Whether the last user of the client has gone.
+    pub(super) fn is_leaving(&self) -> bool {
+        self.manager.leaving.load(Relaxed)
+    }
+
+    /// Tells the state manager what happened. Any context that may take a spinlock.
+    pub(super) fn tell(&self, event: Event) {
+        let (mark, step) = {
+            let mut machine = self.manager.machine.lock();
+            let mark = machine.event(now_ms(), event);
+            (mark, machine.todo())
+        };
+        if needs_drain(step) {
+            // At once: whoever sent now would only learn the same.
+            self.session().begin_drain();
+        }
+        match mark {
+            Mark::None => {}
+            Mark::Reboot => self.mark_all(Recovery::Reboot),
+            // A client id that is gone took the states with it; otherwise the server can tell which are good.
+            Mark::Nograce => self.mark_all(match event {
+                Event::SequenceFlags(_) => Recovery::Test,
+                _ => Recovery::Reopen,
+            }),
+            Mark::EndReboot => {
+                if self.end_reboot() {
+                    return self.tell(Event::MarkedNograce);
+                }
+            }
+        }
+        self.manager.news.wake_all();
+    }
+
+    /// The session or its connection is not what it should be.
+    pub(super) fn session_lost(&self, unbound: bool) {
+        self.tell(Event::Saw(if unbound { Need::BindConn } else { Need::Session }));
+    }
+
+    /// No renewal got through.
+    pub(super) fn lease_in_doubt(&self) {
+        self.tell(Event::Saw(Need::Lease));
+    }
+
+    /// Flags of a SEQUENCE; those that recovery's own calls see are about what it is doing already.
+    pub(super) fn sequence_flags(&self, flags: u32, privileged: bool) {
+        if !privileged {
+            self.tell(Event::SequenceFlags(flags));
+        }
+    }
+
+    /// Has one state tested or opened anew.
+    pub(super) fn recover_state(&self, state: &OpenState, how: Recovery) {
+        if state.mark(how) {
+            self.tell(Event::MarkedNograce);
+        }
+    }
+
+    /// Puts a call whose callback is running to sleep until `state` is recovered, or lost.
+    pub(super) fn sleep_until_recovered(&self, task: &Task, state: &OpenState) {
+        // The waker changes the state first and then takes this lock: he cannot come in between.
+        let _machine = self.manager.machine.lock();
+        if state.needs_recovery() {
+            self.manager.recovered.sleep(task, false);
+        }
+    }
+
+    /// Lets calls look whether their state is recovered.
+    pub(super) fn wake_recovered(&self) {
+        drop(self.manager.machine.lock());
+        self.manager.recovered.wake_all();
+    }
+
+    fn manage(self: &Arc<Self>) {
+        let _nofs = NofsScope::enter();
+        while !self.is_leaving() {
+            match self.manager.step() {
+                Step::Idle => {
+                    self.session().end_drain();
+                    self.wake_recovered();
+                    self.nap(NAP_MS, |step| step != Step::Idle);
+                }
+                Step::Wait(ms) => self.nap(ms, |step| !matches!(step, Step::Wait(_))),
+                step => {
+                    if needs_drain(step) {
+                        self.session().begin_drain();
+                        self.session().wait_drained(|| self.is_leaving());
+                    } else {
+                        self.session().end_drain();
+                    }
+                    if !self.is_leaving() {
+                        self.take(step);
+                    }
+                }
+            }
+        }
+        self.say_farewell();
+    }
+
+    /// Sleeps until `news` holds of the next step, at most `ms` milliseconds.
+    fn nap(&self, ms: u32, mut news: impl FnMut(Step) -> bool) {
+        self.manager.news.wait_idle_timeout(msecs_to_jiffies(ms).max(1), || {
+            self.is_leaving() || news(self.manager.step())
+        });
+    }
+
+    /// Takes one step and tells the machine how it went.
+    fn take(self: &Arc<Self>, step: Step) {
+        let flags = if self.manager.established.load(Relaxed) {
+            Flags::Hard
+        } else {
+            Flags::Mount
+        };
+        match step {
+            Step::Idle | Step::Wait(_) => {}
+            Step::PurgeState => {
+                self.new_instance();
+                self.tell(Event::Done(step));
+            }
+            Step::ExchangeId => match self.exchange_id(flags) {
+                Ok(Ok((confirmed, scope_changed))) => {
+                    self.tell(Event::ClientId { confirmed, scope_changed });
+                }
+                Ok(Err(status)) => self.step_failed(step, Failure::Status(status), status_error(status)),
+                Err(err) => self.step_failed(step, Failure::NoReply, err),
+            },
+            Step::DestroySession => self.taken(step, self.destroy_session(Flags::SoftErr)),
+            Step::CreateSession => {
+                let res = self.create_session(flags);
+                if matches!(res, Ok(Ok(()))) {
+                    self.manager.established.store(true, Relaxed);
+                    self.lease.lock().renewed(now_ms());
+                }
+                self.taken(step, res);
+            }
+            Step::BindConn => self.taken(step, self.bind_conn()),
+            Step::CheckLease => self.taken(step, self.check_lease()),
+            Step::ReclaimReboot => self.reclaim_reboot(),
+            Step::ReclaimComplete => self.taken(step, self.reclaim_complete()),
+            Step::ReclaimNograce => self.reclaim_nograce(),
+        }
+    }
+
+    fn taken(&self, step: Step, res: Answer) {
+        match res {
+            Ok(Ok(())) => self.tell(Event::Done(step)),
+            Ok(Err(status)) => self.step_failed(step, Failure::Status(status), status_error(status)),
+            Err(err) => self.step_failed(step, Failure::NoReply, err),
+        }
+    }
+
+    fn step_failed(&self, step: Step, failure: Failure, err: Error) {
+        self.tell(Event::Failed(step, failure));
+        if self.manager.established.load(Relaxed) || self.is_leaving() {
+            return;
+        }
+        // Nobody relies on the client yet: the mount that waits for it is told.
+        let refused = self.manager.machine.lock().refused().is_some();
+        if refused || failure == Failure::NoReply {
+            self.session().close(err);
+        }
+    }
+
+    /// Takes leave of the server, which may be unreachable: then nothing is lost but the rest of a lease.
+    fn say_farewell(self: &Arc<Self>) {
+        if !self.manager.established.load(Relaxed) {
+            return;
+        }
+        let _: Answer = self.destroy_session(Flags::SoftErr);
+        for _ in 0..10 {
+            match self.destroy_clientid(Flags::SoftErr) {
+                Ok(Err(Status::DELAY | Status::CLIENTID_BUSY)) => {
+                    self.manager.news.wait_idle_timeout(msecs_to_jiffies(100), || false);
+                }
+                _ => return,
+            }
+        }
+    }
+
+    /// Nobody uses the client any more.
+    pub(super) fn leave(&self) {
+        self.manager.leaving.store(true, Relaxed);
+    }
+
+    /// Ends the state manager, every call and the renewal. Runs on the module's queue.
+    pub(super) fn tear_down(self: &Arc<Self>) {
+        self.session().close(ESHUTDOWN);
+        self.manager.news.wake_all();
+        let stopped = || self.manager.stopped.load(Relaxed);
+        let mut patience = msecs_to_jiffies(FAREWELL_MS);
+        while self.manager.farewell.wait_idle_timeout(patience, stopped) != Waited::True {
+            self.rpc().killall_tasks();
+            patience = msecs_to_jiffies(200);
+        }
+        drop(self.manager.thread.lock().take());
+        self.rpc().killall_tasks();
+        self.wait_calls_done();
+        self.stop_renewal();
+        self.registry().left();
+    }
+}
