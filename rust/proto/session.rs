@@ -70,7 +70,7 @@ pub enum SeqAction {
     },
     /// Get a new grant and send the call again, after a while.
     RetryNewSlot {
-        /// How long to wait, in milliseconds; 0 unless it has come to this several times in a row.
+        /// How long to wait, in milliseconds; 0 unless it has come to this many times in a row.
         after_ms: u32,
         /// The server has run the call but has not kept the reply. Only for calls that were sent
         /// without `cache_this`, so harmless to run twice.
@@ -101,7 +101,7 @@ pub struct SlotTable {
     doubt: u64,
     /// Slots that the server allows and likes to see used; at least one.
     limit: u32,
-    /// How many times in a row a call had to be sent again with another grant.
+    /// How many times without a success a call had to be sent again with another grant.
     retries: u32,
     generation: u32,
     draining: bool,
@@ -198,7 +198,7 @@ impl SlotTable {
     /// A call is over: keeps the slot's books and tells what to do.
     pub fn done(&mut self, grant: SlotGrant, outcome: SeqOutcome<'_>) -> SeqAction {
         if grant.generation != self.generation {
-            return self.done_late(outcome);
+            return Self::done_late(outcome);
         }
         let action = match outcome {
             SeqOutcome::Replied(Ok(res)) => {
@@ -228,7 +228,7 @@ impl SlotTable {
     }
 
     /// A call of a session that is no more.
-    fn done_late(&mut self, outcome: SeqOutcome<'_>) -> SeqAction {
+    fn done_late(outcome: SeqOutcome<'_>) -> SeqAction {
         match outcome {
             SeqOutcome::Replied(Err(status)) => match status {
                 Status::DELAY
@@ -238,8 +238,14 @@ impl SlotTable {
                 | Status::SEQ_FALSE_RETRY
                 | Status::BADSESSION
                 | Status::DEADSESSION
-                | Status::CONN_NOT_BOUND_TO_SESSION => self.retry_new_slot(false),
-                Status::RETRY_UNCACHED_REP => self.retry_new_slot(true),
+                | Status::CONN_NOT_BOUND_TO_SESSION => SeqAction::RetryNewSlot {
+                    after_ms: 0,
+                    executed: false,
+                },
+                Status::RETRY_UNCACHED_REP => SeqAction::RetryNewSlot {
+                    after_ms: 0,
+                    executed: true,
+                },
                 _ => SeqAction::Fail(status),
             },
             SeqOutcome::Replied(Ok(_)) | SeqOutcome::NoReply { .. } | SeqOutcome::Malformed => {
@@ -287,8 +293,9 @@ impl SlotTable {
     }
 
     fn retry_new_slot(&mut self, executed: bool) -> SeqAction {
-        // The first is on the house; a server that always finds something waits for us in the end.
-        let after_ms = match self.retries {
+        // As many as there can be calls in flight may have met the same trouble; a server that always
+        // finds some waits for us in the end.
+        let after_ms = match self.retries / MAX_SLOTS {
             0 => 0,
             n => backoff::exponential(n - 1, DELAY_CAP_MS),
         };

@@ -293,7 +293,7 @@ impl Machine {
         }
     }
 
-    /// What is to be done, waits aside.
+    /// What is to be done, waits aside; never [`Step::Wait`].
     pub fn todo(&self) -> Step {
         let has = |bit| self.bits.has(bit);
         if has(Bits::PURGE_STATE) {
