@@ -103,14 +103,8 @@ impl AddressSpaceOperations for Rnfs4Fs {
             write::invalidate_data(inode);
             return Err(e);
         }
-        drop(folio);
-        let end = pos + copied as u64;
-        if end > inode.i_size() {
-            let mut attrs = inode.lock_attrs();
-            if end > attrs.i_size() {
-                attrs.i_size_write(end);
-            }
-        }
+        // Before the folio is unlocked: writeback leaves alone what lies beyond the end.
+        grow(inode, pos + copied as u64);
         Ok(copied)
     }
 
@@ -127,6 +121,13 @@ impl AddressSpaceOperations for Rnfs4Fs {
 
     fn launder_folio(inode: &Inode, folio: &Locked<Self>) -> Result {
         write::clean_folio(inode, folio)
+    }
+}
+
+/// The file has become longer, if it ends before `end`. The inode is locked.
+fn grow(inode: &Inode, end: u64) {
+    if end > inode.i_size() {
+        inode.lock_attrs().i_size_write(end);
     }
 }
 
