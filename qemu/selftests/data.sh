@@ -1,0 +1,149 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# File data through the page cache: what programs write in whatever way is what the server has, and what the server has is what
+# they read. Everything is compared on the server's side.
+#
+# guest: mem=768
+
+. "$(dirname "$0")/lib.sh"
+
+CLIENT=${CLIENT:-rnfs4}
+M=/mnt/data
+MODEL=/tmp/model
+
+sum_of() {
+	sha256sum <"$1" | cut -d' ' -f1
+}
+
+server_sum() {
+	server_sh sha256sum "$EXPORT/$1" | cut -d' ' -f1
+}
+
+# same NAME FILE: the server's file NAME holds what the local FILE holds
+same() {
+	[ "$(server_sum "$1")" = "$(sum_of "$2")" ]
+}
+
+remount() {
+	umount "$M" && "mount_$CLIENT" "$M"
+}
+
+# One command on the file and on its model, which is on a local file system.
+both() {
+	local command=$1 file=$2
+	shift 2
+	"$command" "$M/$file" "$@" && "$command" "$MODEL/$file" "$@"
+}
+
+
+put_block() {
+	dd of="$1" if=/tmp/noise bs="$4" count=1 iflag=skip_bytes,fullblock skip="$3" oflag=seek_bytes seek="$2" conv=notrunc status=none
+}
+
+# Writes at random, sometimes cut off or extended, always the same for a seed.
+scramble() {
+	local file=$1 n op at len
+	RANDOM=$2
+	for n in $(seq 150); do
+		op=$((RANDOM % 10))
+		at=$(((RANDOM << 5 | RANDOM & 31) % 400000))
+		len=$((RANDOM % (op < 5 ? 700 : 70000) + 1))
+		case $op in
+		9) both truncate "$file" -s "$at" ;;
+		*) both put_block "$file" "$at" "$((RANDOM % 4096))" "$len" ;;
+		esac || return
+		[ $((n % 40)) != 0 ] || sync "$M/$file"
+		[ $((n % 50)) != 0 ] || cmp "$M/$file" "$MODEL/$file" || return
+	done
+}
+
+# The same through one descriptor that stays open.
+append_lines() {
+	local n
+	exec 8>>"$1"
+	for n in $(seq "$2"); do
+		echo "record $n of $1" >&8 || return
+	done
+	exec 8>&-
+}
+
+append_synced() {
+	local n
+	for n in $(seq "$2"); do
+		echo "record $n" | dd of="$1" oflag=append conv=notrunc,fsync status=none || return
+	done
+}
+
+parallel_writers() {
+	local n
+	for n in $(seq 6); do
+		dd if=/tmp/noise of="$M/parallel$n" bs=$((n * 1000)) count=40 conv=fsync status=none iflag=fullblock &
+	done
+	wait
+	for n in $(seq 6); do
+		dd if=/tmp/noise of="$MODEL/parallel$n" bs=$((n * 1000)) count=40 status=none iflag=fullblock
+		same "parallel$n" "$MODEL/parallel$n" || return
+	done
+}
+
+# Two descriptors that write by turns into one page.
+interleave() {
+	local n
+	: >"$1"
+	exec 8>>"$1" 9>>"$1"
+	for n in $(seq 50); do
+		echo "eight $n" >&8
+		echo "nine $n" >&9
+	done
+	exec 8>&- 9>&-
+}
+
+plan 29
+
+mkdir -p "$MODEL"
+mount -t tmpfs tmpfs "$MODEL"
+head -c 8M /dev/urandom >/tmp/noise
+check "mount" "mount_$CLIENT" "$M"
+
+head -c 5000 /tmp/noise >"$MODEL/small"
+rpc_mark
+check "a small file is written" cp "$MODEL/small" "$M/small"
+is "by one WRITE" "$(rpc_count WRITE)" 1
+is "and without a COMMIT" "$(rpc_count COMMIT)" 0
+check "the server has it" same small "$MODEL/small"
+is "and it is read back" "$(sum_of "$M/small")" "$(sum_of "$MODEL/small")"
+
+head -c 64M /dev/urandom >"$MODEL/big"
+rpc_mark
+check "64 MiB are written and synced" dd if="$MODEL/big" of="$M/big" bs=1M conv=fsync status=none
+note "$(rpc_count | tr '\n' ' ')"
+check "the server has them" same big "$MODEL/big"
+check "unmounted and mounted again" remount
+rpc_mark
+is "they are read cold" "$(sum_of "$M/big")" "$(sum_of "$MODEL/big")"
+note "$(rpc_count | tr '\n' ' ')"
+rpc_mark
+is "and again" "$(sum_of "$M/big")" "$(sum_of "$MODEL/big")"
+is "from the cache" "$(rpc_count READ)" 0
+
+check "records are appended, each synced" append_synced "$M/log" 50
+append_synced "$MODEL/log" 50
+check "the server has them" same log "$MODEL/log"
+check "records are appended through one descriptor" append_lines "$M/lines" 2000
+is "the server has them" "$(server_sh wc -l "$EXPORT/lines" | cut -d' ' -f1)" 2000
+check "two descriptors append by turns" interleave "$M/turns"
+is "the server has all of it" "$(server_sh sort -u "$EXPORT/turns" | wc -l)" 100
+
+for seed in 1 2 3; do
+	check "random writes and truncations, seed $seed" scramble "scramble$seed" "$seed"
+	check "the server has the same" same "scramble$seed" "$MODEL/scramble$seed"
+done
+
+check "several files are written at once" parallel_writers
+check "what a mapping has changed is right" fio --name=mapped --filename="$M/mapped" --ioengine=mmap --rw=randrw --bs=4k \
+	--size=4M --verify=crc32c --do_verify=1 --verify_fatal=1 --end_fsync=1 --output=/tmp/fio.out
+is "and on the server" "$(server_sum mapped)" "$(sum_of "$M/mapped")"
+check "overlapping writes of odd sizes are right" fio --name=odd --filename="$M/odd" --ioengine=psync --rw=randwrite \
+	--bsrange=512-40k --bs_unaligned --size=4M --verify=crc32c --do_verify=1 --verify_fatal=1 --output=/tmp/fio.out
+check "unmount" umount "$M"
