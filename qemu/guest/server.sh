@@ -69,16 +69,16 @@ server_forget() {
 	server_sh 'rm -rf /var/lib/nfs/nfsdcld/* /var/lib/nfs/v4recovery/*'
 }
 
-# server_expire ADDRESS: the server drops the client with that address with all its state, as if its lease had run out.
+# server_expire [TEXT]: the server drops clients with all their state, as if their leases had run out: all of them, or those that have
+# the text in what /proc/fs/nfsd/clients/*/info says, an address or a part of the client's name.
 server_expire() {
-	[ $# = 1 ] || usage "server_expire ADDRESS"
 	server_sh bash -c '
 		found=1
 		for client in /proc/fs/nfsd/clients/*; do
-			if grep -qF "address: \"$1:" "$client/info" 2>/dev/null; then
+			if grep -qF -e "$1" "$client/info" 2>/dev/null; then
 				echo expire > "$client/ctl" && found=0
 			fi
 		done
 		exit $found
-	' bash "$1"
+	' bash "${1:-clientid}"
 }
