@@ -130,10 +130,9 @@ impl<T: FileSystem> Drop for Inflight<T> {
     }
 }
 
-impl<T: AddressSpaceOperations> AddressSpaceOps<T> {
-    /// The table of `T`.
-    // SAFETY: The thunks are those for `T`, the other functions are good for any file system.
-    pub(crate) const TABLE: Self = unsafe { Self::new(Thunks::<T>::TABLE) };
+/// Returns the address space operations of regular files.
+pub(crate) const fn address_space_ops<T: AddressSpaceOperations>() -> &'static AddressSpaceOps<T> {
+    &Thunks::<T>::OPS
 }
 
 struct Thunks<T>(PhantomData<T>);
@@ -299,6 +298,9 @@ impl<T: AddressSpaceOperations> Thunks<T> {
         };
         from_result(|| T::launder_folio(inode, &folio).map(|()| 0))
     }
+
+    // SAFETY: The thunks are those for `T`, the other functions are good for any file system.
+    const OPS: AddressSpaceOps<T> = unsafe { AddressSpaceOps::new(Self::TABLE) };
 
     const TABLE: kb::address_space_operations = kb::address_space_operations {
         read_folio: Some(Self::read_folio),

@@ -242,10 +242,9 @@ pub(crate) trait FileOperations: FileSystem + PageCache {
     fn page_mkwrite(file: &RegularFile<Self>, folio: &Locked<Self>) -> Result<MkWrite>;
 }
 
-impl<T: FileOperations> FileOps<T> {
-    /// The table for regular files of `T`.
-    // SAFETY: The thunks are those for `T`, the other functions are good for any file system.
-    pub(crate) const REGULAR: Self = unsafe { Self::new(Thunks::<T>::TABLE) };
+/// Returns the file operations of regular files.
+pub(crate) const fn file_ops<T: FileOperations>() -> &'static FileOps<T> {
+    &Thunks::<T>::OPS
 }
 
 struct Thunks<T>(PhantomData<T>);
@@ -453,6 +452,9 @@ impl<T: FileOperations> Thunks<T> {
         page_mkwrite: Some(Self::page_mkwrite),
         ..pin_init::zeroed()
     };
+
+    // SAFETY: The thunks are those for `T`, the other functions are good for any file system.
+    const OPS: FileOps<T> = unsafe { FileOps::new(Self::TABLE) };
 
     const TABLE: kb::file_operations = kb::file_operations {
         owner: this_module::<crate::LocalModule>().as_ptr(),
