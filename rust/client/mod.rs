@@ -25,6 +25,7 @@ mod registry;
 mod renew;
 mod server;
 mod session;
+mod setattr;
 mod state_manager;
 
 pub(crate) use {

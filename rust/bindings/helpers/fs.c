@@ -174,3 +174,8 @@ void rnfs4_helper_mapping_set_large_folios(struct address_space *mapping)
 {
 	mapping_set_large_folios(mapping);
 }
+
+u64 rnfs4_helper_file_parent_ino(struct file *file)
+{
+	return d_parent_ino(file->f_path.dentry);
+}

@@ -291,7 +291,7 @@ impl<T: FileSystem> ChildDentry<T> {
     }
 
     /// Makes another dentry of the same name and parent, negative and unhashed. May sleep.
-    pub(crate) fn d_alloc_again(&self) -> Result<ARef<Dentry<T>>> {
+    pub(crate) fn d_alloc_again(&self) -> Result<FreshDentry<T>> {
         // SAFETY: The dentry is valid and its parent and name hold still.
         let dentry = unsafe {
             let raw = self.as_ptr();
@@ -299,7 +299,7 @@ impl<T: FileSystem> ChildDentry<T> {
         };
         // SAFETY: The pointer is null or a reference that is ours.
         NonNull::new(dentry)
-            .map(|dentry| unsafe { ARef::from_raw(dentry.cast()) })
+            .map(|dentry| FreshDentry(unsafe { ARef::from_raw(dentry.cast()) }))
             .ok_or(ENOMEM)
     }
 
@@ -312,6 +312,19 @@ impl<T: FileSystem> ChildDentry<T> {
         Ok(InLookup(unsafe {
             ARef::from_raw(NonNull::new_unchecked(dentry).cast())
         }))
+    }
+}
+
+/// A dentry that nobody else knows yet.
+pub(crate) struct FreshDentry<T: FileSystem>(ARef<Dentry<T>>);
+
+impl<T: FileSystem> Deref for FreshDentry<T> {
+    type Target = ChildDentry<T>;
+
+    fn deref(&self) -> &ChildDentry<T> {
+        // SAFETY: Nobody else can move the dentry: it is in no hash, and its parent is locked by the operation in which it
+        // was made, and that it does not leave.
+        unsafe { ChildDentry::from_raw(self.0.as_ptr()) }
     }
 }
 
@@ -348,6 +361,11 @@ pub(crate) struct LookupFlags(u32);
 impl LookupFlags {
     pub(super) fn new(flags: u32) -> Self {
         Self(flags)
+    }
+
+    /// No wish in particular.
+    pub(crate) fn none() -> Self {
+        Self(0)
     }
 
     /// The last component is to be opened.

@@ -23,17 +23,30 @@ use super::{
 };
 
 /// Where a directory's entries go (`struct dir_context`).
-pub(crate) struct DirContext<'a>(&'a mut kb::dir_context);
+///
+/// # Invariants
+///
+/// `file` is the open directory that is listed.
+pub(crate) struct DirContext<'a> {
+    ctx: &'a mut kb::dir_context,
+    file: *mut kb::file,
+}
 
 impl DirContext<'_> {
     /// Returns the position that the next entry is wanted from.
     pub(crate) fn pos(&self) -> u64 {
-        self.0.pos as u64
+        self.ctx.pos as u64
     }
 
     /// Sets the position, which the program may come back to.
     pub(crate) fn set_pos(&mut self, pos: u64) {
-        self.0.pos = pos as kb::loff_t;
+        self.ctx.pos = pos as kb::loff_t;
+    }
+
+    /// Returns the inode number of the directory's parent, by the dentry through which it was opened.
+    pub(crate) fn parent_ino(&self) -> u64 {
+        // SAFETY: By the type invariants the file is open.
+        unsafe { bindings::file_parent_ino(self.file) }
     }
 
     /// Hands out an entry; `d_type` is a `DT_*`. Returns `false` where the program's buffer is full: then the entry is
@@ -43,7 +56,7 @@ impl DirContext<'_> {
             return false;
         };
         // SAFETY: The context is valid and the name is only read.
-        unsafe { bindings::dir_emit(self.0, name.as_ptr().cast(), len, ino, d_type.into()) }
+        unsafe { bindings::dir_emit(self.ctx, name.as_ptr().cast(), len, ino, d_type.into()) }
     }
 }
 
@@ -113,7 +126,11 @@ impl<O: DirOperations> DirOperationsVTable<O> {
             (
                 INode::<O::Fs>::from_raw((*file).f_inode),
                 <<O::Fs as FileSystem>::DirInfo as ForeignOwnable>::borrow((*file).private_data),
-                DirContext(&mut *ctx),
+                // INVARIANT: `file` is what is listed.
+                DirContext {
+                    ctx: &mut *ctx,
+                    file,
+                },
             )
         };
         match O::iterate_shared(dir, info, ctx) {

@@ -115,10 +115,10 @@ impl<T: FileSystem> FsContext<T> {
         unsafe { &Registration::<T>::from_fs_type((*self.fc).fs_type).global }
     }
 
-    /// Sets flags of the superblock to be (`SB_*`).
-    pub(crate) fn set_sb_flags(&mut self, flags: u32) {
+    /// Has the superblock write synchronously (`-o sync`).
+    pub(crate) fn set_synchronous(&mut self) {
         // SAFETY: The context is valid.
-        unsafe { (*self.fc).sb_flags |= flags };
+        unsafe { (*self.fc).sb_flags |= bindings::SB_SYNCHRONOUS };
     }
 
     /// Tells whether this is a remount.

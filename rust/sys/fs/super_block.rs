@@ -219,6 +219,14 @@ pub(crate) trait SuperOperations: FileSystem {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
 
+    /// The superblock is about to be killed, and everything dirty has been written: waits until no I/O holds an inode. May
+    /// sleep.
+    fn written(sb: &SuperBlock<Self>);
+
+    /// The last user of a superblock has gone, and everything has been written: waits until nothing of ours holds one of its
+    /// inodes. May sleep.
+    fn quiesce(sb: &SuperBlock<Self>);
+
     /// Gives up the data of a superblock that is dead, or of a mount that came to share another one. May sleep.
     fn kill_super(info: KBox<Self::SuperInfo>);
 
@@ -438,6 +446,13 @@ pub(super) unsafe extern "C" fn kill_sb<T: SuperOperations>(sb: *mut kb::super_b
     // `kill_anon_super()` no `test` of `sget_fc()` runs on this superblock, and no inode of it is in use.
     unsafe {
         let info = (*sb).s_fs_info.cast::<T::SuperInfo>();
+        if !(*sb).s_root.is_null() {
+            kb::sync_filesystem(sb);
+            T::quiesce(SuperBlock::from_raw(sb));
+        }
+        // `generic_shutdown_super()` writes back, too, but then finds fault with inodes that I/O still holds.
+        kb::sync_filesystem(sb);
+        T::written(SuperBlock::from_raw(sb));
         kb::kill_anon_super(sb);
         T::kill_super(KBox::from_raw(info));
     }

@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Permission: the server decides (ACCESS), and what it said is remembered for a while.
+
+use kernel::{
+    cred::Credential,
+    new_spinlock,
+    prelude::*,
+    sync::{
+        aref::ARef,
+        SpinLock, //
+    },
+    time::{
+        msecs_to_jiffies,
+        Jiffies, //
+    },
+};
+use rnfs4_proto::{
+    attrs::request,
+    ops::{
+        attr::{
+            Access as AccessOp,
+            Getattr, //
+        },
+        fh::Putfh, //
+    },
+    types::access,
+};
+
+use super::{
+    inode::{
+        note_error,
+        refresh, //
+    },
+    Inode,
+    InodeInfo,
+    Origin,
+    Stamp, //
+};
+use crate::{
+    client::StatusExt,
+    sys::{
+        cred::{
+            cred_fscmp,
+            current_cred, //
+        },
+        fs::{
+            mode,
+            Access, //
+        },
+        time::jiffies, //
+    },
+};
+
+/// For how long an answer is believed, in milliseconds. It is dropped before that when the inode's attributes change.
+const VALID_MS: u32 = 60_000;
+
+struct Entry {
+    cred: ARef<Credential>,
+    /// `ACCESS4_*` that were granted.
+    granted: u32,
+    since: Jiffies,
+}
+
+/// What ACCESS said last, and to whom. One answer is kept: a file is mostly used by one user at a time.
+#[pin_data]
+pub(super) struct AccessCache {
+    #[pin]
+    entry: SpinLock<Option<Entry>>,
+}
+
+impl AccessCache {
+    pub(super) fn new() -> impl PinInit<Self> {
+        pin_init!(Self {
+            entry <- new_spinlock!(None, "rnfs4_access"),
+        })
+    }
+
+    /// What was granted to somebody whom the server sees as it sees `cred`.
+    fn get(&self, cred: &Credential) -> Option<u32> {
+        let entry = self.entry.lock();
+        let entry = entry.as_ref()?;
+        let fresh = jiffies().wrapping_sub(entry.since) < msecs_to_jiffies(VALID_MS);
+        (fresh && cred_fscmp(&entry.cred, cred).is_eq()).then_some(entry.granted)
+    }
+
+    /// Remembers an answer.
+    pub(super) fn set(&self, cred: &Credential, granted: u32) {
+        let entry = Entry {
+            cred: ARef::from(cred),
+            granted,
+            since: jiffies(),
+        };
+        let old = self.entry.lock().replace(entry);
+        drop(old);
+    }
+
+    /// Forgets it.
+    pub(super) fn forget(&self) {
+        let old = self.entry.lock().take();
+        drop(old);
+    }
+}
+
+/// Compares what is wanted with what was granted.
+fn check(granted: u32, wanted: Access, dir: bool) -> Result {
+    let has = |bits: u32| granted & bits == bits;
+    let write = access::MODIFY | access::EXTEND | if dir { access::DELETE } else { 0 };
+    let exec = if dir { access::LOOKUP } else { access::EXECUTE };
+    let ok = (!wanted.read() || has(access::READ))
+        && (!wanted.write() || has(write))
+        && (!wanted.exec() || has(exec));
+    if ok {
+        Ok(())
+    } else {
+        Err(EACCES)
+    }
+}
+
+/// Tells what needs no asking: what the server checks itself when it is done, and what nobody may.
+fn shortcut(file_type: u16, wanted: Access) -> Option<Result> {
+    if !(wanted.read() || wanted.write() || wanted.exec()) {
+        return Some(Ok(()));
+    }
+    if wanted.asked() {
+        return None;
+    }
+    match file_type {
+        mode::S_IFLNK => Some(Ok(())),
+        // OPEN tells.
+        mode::S_IFREG if wanted.open() && !wanted.exec() => Some(Ok(())),
+        // The change tells, if it comes to one.
+        mode::S_IFDIR if wanted.write() && !wanted.read() && !wanted.exec() => Some(Ok(())),
+        _ => None,
+    }
+}
+
+/// Nobody, not even root, executes a file without any `x` bit.
+fn execute_ok(inode: &Inode, wanted: Access) -> Result {
+    if wanted.exec() && inode.is_reg() && inode.mode() & 0o111 == 0 {
+        return Err(EACCES);
+    }
+    Ok(())
+}
+
+/// Answers `->permission()`. May sleep; killable.
+pub(super) fn permission(inode: &Inode, wanted: Access) -> Result {
+    if let Some(res) = shortcut(inode.file_type(), wanted) {
+        return res;
+    }
+    let cred = current_cred();
+    let granted = match inode.info().access.get(&cred) {
+        Some(granted) => granted,
+        None => ask(inode, &cred)?,
+    };
+    check(granted, wanted, inode.is_dir())?;
+    execute_ok(inode, wanted)
+}
+
+/// The same in an RCU walk, which is about directories: passing through one that the user passed before.
+pub(super) fn permission_rcu(info: &InodeInfo, wanted: Access) -> Option<Result> {
+    let granted = info.access.get(&current_cred())?;
+    check(granted, wanted, true).is_ok().then_some(Ok(()))
+}
+
+fn ask(inode: &Inode, cred: &Credential) -> Result<u32> {
+    let mut bits = access::READ | access::MODIFY | access::EXTEND;
+    bits |= if inode.is_dir() {
+        access::LOOKUP | access::DELETE
+    } else {
+        access::EXECUTE
+    };
+    let sent = Stamp::now();
+    let ops = (Putfh(inode.fh()), AccessOp(bits), Getattr(request::INODE));
+    let (putfh, access, getattr) = inode.server().call(cred, ops)?;
+    let access = putfh
+        .errno()
+        .and_then(|()| access.errno())
+        .inspect_err(|e| note_error(inode, *e))?;
+    if let Ok(attrs) = getattr {
+        refresh(inode, &attrs, Origin::Fetched(sent))?;
+    }
+    inode.info().access.set(cred, access.access);
+    Ok(access.access)
+}

@@ -1,0 +1,239 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Names: looked up at the server, remembered in dentries, and verified by their directory's change attribute.
+//!
+//! A dentry carries the mark (`d_time`) that its directory's names had when it was last known to be right. As long as the
+//! directory has that mark still, and its attributes are believed, the name is taken for right without asking.
+
+use kernel::{
+    prelude::*,
+    sync::aref::ARef, //
+};
+use rnfs4_proto::{
+    attrs::{
+        request,
+        Attrs, //
+    },
+    ops::{
+        attr::Getattr,
+        fh::{
+            Getfh,
+            Lookup,
+            Putfh, //
+        },
+    },
+    status::Status,
+    types::Fh,
+};
+
+use super::{
+    inode::{
+        fhget,
+        getattr,
+        note_error,
+        refresh,
+        revalidate, //
+    },
+    silly::SillyUnlink,
+    ChildDentry,
+    Dentry,
+    Inode,
+    InodeInfo,
+    Origin,
+    Rnfs4Fs,
+    Stamp, //
+};
+use crate::{
+    client::{
+        status_error,
+        LookupCache, //
+    },
+    sys::{
+        cred::current_cred,
+        fs::{
+            DentryOperations,
+            LookupFlags, //
+        },
+    },
+};
+
+/// The mark of a name that is never taken for right.
+const NO_MARK: u64 = 0;
+
+/// Asks the server for a name: the object's handle and attributes, or `None` where there is none. The directory's own
+/// attributes come along, as they were before that. May sleep; killable.
+fn ask(dir: &Inode, name: &[u8]) -> Result<Option<(Fh, Attrs, Stamp)>> {
+    let sent = Stamp::now();
+    let ops = (
+        Putfh(dir.fh()),
+        Getattr(request::CHANGED),
+        Lookup(name),
+        Getfh,
+        Getattr(request::INODE),
+    );
+    let (putfh, dir_attrs, lookup, fh, attrs) = dir.server().call(&current_cred(), ops)?;
+    if let Err(status) = putfh.and(dir_attrs) {
+        let e = status_error(status);
+        note_error(dir, e);
+        return Err(e);
+    }
+    if let Ok(attrs) = dir_attrs {
+        refresh(dir, &attrs, Origin::Fetched(sent))?;
+    }
+    match (lookup, fh, attrs) {
+        (Err(Status::NOENT), ..) => Ok(None),
+        (Ok(()), Ok(fh), Ok(attrs)) => Ok(Some((fh, attrs, sent))),
+        (lookup, fh, attrs) => {
+            let status = lookup.and(fh.map(drop)).and(attrs.map(drop)).err();
+            Err(status_error(status.unwrap_or(Status::SERVERFAULT)))
+        }
+    }
+}
+
+/// Notes that the name is right as of what is known of its directory.
+pub(super) fn mark(dir: &Inode, dentry: &Dentry, positive: bool) {
+    let remember = match dir.server().params().lookupcache {
+        LookupCache::All => true,
+        LookupCache::Positive => positive,
+        LookupCache::None => false,
+    };
+    let names = if remember { dir.info().attrs.names_if_fresh() } else { None };
+    dentry.set_time(names.unwrap_or(NO_MARK));
+}
+
+/// Tells whether the name is right because nothing in its directory has changed since it was. Asks for the directory's
+/// attributes where they are too old to tell. May sleep; killable.
+fn is_unchanged(dir: &Inode, dentry: &Dentry) -> Result<bool> {
+    let time = dentry.time();
+    if time == NO_MARK || time != dir.info().attrs.lock().names {
+        return Ok(false);
+    }
+    revalidate(dir)?;
+    Ok(time == dir.info().attrs.lock().names)
+}
+
+/// Answers `->lookup()`.
+pub(super) fn lookup(
+    dir: &Inode,
+    dentry: &ChildDentry,
+    flags: LookupFlags,
+) -> Result<Option<ARef<Dentry>>> {
+    if dentry.name().len() > dir.server().name_max() as usize {
+        return Err(ENAMETOOLONG);
+    }
+    // Whether the name is there the operation itself will tell: nothing is put into the hash.
+    if flags.is_rename_target() || (flags.is_create() && flags.is_excl()) {
+        return Ok(None);
+    }
+    match ask(dir, dentry.name())? {
+        None => {
+            mark(dir, dentry, false);
+            dentry.d_splice_alias(None)
+        }
+        Some((fh, attrs, sent)) => {
+            let inode = fhget(dir.sb(), &fh, &attrs, Origin::Fetched(sent))?;
+            splice(dir, dentry, inode)
+        }
+    }
+}
+
+/// Ties a name to the inode that it was found to stand for.
+pub(super) fn splice(
+    dir: &Inode,
+    dentry: &ChildDentry,
+    inode: ARef<Inode>,
+) -> Result<Option<ARef<Dentry>>> {
+    mark(dir, dentry, true);
+    let other = dentry.d_splice_alias(Some(inode))?;
+    if let Some(other) = &other {
+        mark(dir, other, true);
+    }
+    Ok(other)
+}
+
+/// A name that was not there: is it still not?
+fn revalidate_negative(dir: &Inode, dentry: &Dentry, flags: LookupFlags) -> Result<bool> {
+    if flags.is_create() || flags.is_rename_target() {
+        // The operation itself will tell.
+        return Ok(true);
+    }
+    if flags.is_reval() {
+        return Ok(false);
+    }
+    is_unchanged(dir, dentry)
+}
+
+/// Looks a name up again to see whether it still stands for its inode.
+fn revalidate_by_name(dir: &Inode, name: &[u8], dentry: &Dentry, inode: &Inode) -> Result<bool> {
+    match ask(dir, name) {
+        Ok(Some((fh, attrs, sent))) => {
+            if fh != *inode.fh() || refresh(inode, &attrs, Origin::Fetched(sent)).is_err() {
+                return Ok(false);
+            }
+            mark(dir, dentry, true);
+            Ok(true)
+        }
+        Ok(None) => Ok(false),
+        Err(e) if e == ESTALE => Ok(false),
+        Err(e) => Err(e),
+    }
+}
+
+#[vtable]
+impl DentryOperations for Rnfs4Fs {
+    fn d_revalidate(dir: &Inode, name: &[u8], dentry: &Dentry, flags: LookupFlags) -> Result<bool> {
+        let Some(inode) = dentry.inode() else {
+            return revalidate_negative(dir, dentry, flags);
+        };
+        if dentry.is_root() {
+            // The root of a mount has no name.
+            return Ok(!inode.info().attrs.is_stale());
+        }
+        if inode.info().attrs.is_stale() {
+            return Ok(false);
+        }
+        if flags.is_excl() || flags.is_reval() || !is_unchanged(dir, dentry)? {
+            return revalidate_by_name(dir, name, dentry, inode);
+        }
+        if flags.is_open() && inode.is_dir() && !dir.server().params().nocto {
+            // Close-to-open consistency for those that OPEN is not for.
+            return match getattr(inode, &current_cred()) {
+                Ok(()) => Ok(true),
+                Err(e) if e == ESTALE => Ok(false),
+                Err(e) => Err(e),
+            };
+        }
+        Ok(inode.nlink() > 0)
+    }
+
+    fn d_revalidate_rcu(
+        dir: &InodeInfo,
+        inode: Option<&InodeInfo>,
+        time: u64,
+        flags: LookupFlags,
+    ) -> Option<bool> {
+        if flags.is_reval() || flags.is_open() || flags.is_create() || flags.is_rename_target() {
+            return None;
+        }
+        if inode.is_some_and(|info| info.attrs.is_stale()) {
+            return None;
+        }
+        (time != NO_MARK && dir.attrs.names_if_fresh() == Some(time)).then_some(true)
+    }
+
+    fn d_weak_revalidate(inode: &Inode) -> Result<bool> {
+        match revalidate(inode) {
+            Ok(()) => Ok(true),
+            Err(e) if e == ESTALE => Ok(false),
+            Err(e) => Err(e),
+        }
+    }
+
+    fn d_delete(inode: Option<&InodeInfo>) -> bool {
+        inode.is_some_and(|info| info.attrs.is_stale())
+    }
+
+    fn d_iput_renamed(unlink: Pin<KBox<SillyUnlink>>, inode: &Inode) {
+        SillyUnlink::complete(unlink, inode);
+    }
+}

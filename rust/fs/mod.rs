@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The file system: what the VFS asks for, in terms of what the client offers.
+//!
+//! One file a subject: [`mount`] and [`options`] make a superblock, [`inode`] and [`attrs`] keep what is known of a file,
+//! [`access`] what its users may do, [`lookup`], [`atomic_open`], [`namei`] and [`silly`] deal with names, [`readdir`] and
+//! [`symlink`] with what directories and links hold, [`file`], [`read`], [`write`] and [`commit`] with data.
+//!
+//! Lock order: a directory's or file's `i_rwsem`, then folio locks, then the spinlocks: [`attrs::AttrCache`], and in it
+//! `i_lock`; [`request::InodeWrite`] is never held together with the attributes' lock.
+
+mod access;
+mod address_space;
+mod atomic_open;
+mod attrs;
+mod commit;
+mod dir;
+mod file;
+mod inode;
+mod lookup;
+mod mount;
+mod namei;
+mod options;
+mod read;
+mod readdir;
+mod request;
+mod setattr;
+mod silly;
+mod super_block;
+mod symlink;
+mod write;
+
+use kernel::{
+    prelude::*,
+    sync::{
+        Arc,
+        SetOnce, //
+    },
+};
+use rnfs4_proto::types::Fh;
+
+use crate::{
+    client::{
+        OpenContext,
+        Registry,
+        Server, //
+    },
+    sys::fs::{
+        FileSystem,
+        INode, //
+    },
+};
+
+pub(crate) use self::{
+    attrs::{
+        Origin,
+        Stamp, //
+    },
+    inode::{
+        refresh,
+        revalidate, //
+    },
+};
+
+/// The file system type `rnfs4`.
+pub(crate) struct Rnfs4Fs;
+
+/// One of our inodes.
+pub(crate) type Inode = INode<Rnfs4Fs>;
+/// One of our dentries.
+pub(crate) type Dentry = crate::sys::fs::Dentry<Rnfs4Fs>;
+/// One of our dentries, in a directory that is locked.
+pub(crate) type ChildDentry = crate::sys::fs::ChildDentry<Rnfs4Fs>;
+/// One of our superblocks.
+pub(crate) type SuperBlock = crate::sys::fs::SuperBlock<Rnfs4Fs>;
+
+/// What a superblock holds.
+pub(crate) struct SuperInfo {
+    /// The server, as this mount sees it.
+    pub(crate) server: Arc<Server>,
+}
+
+/// What we keep of an inode, each part under its own lock.
+#[pin_data]
+pub(crate) struct InodeInfo {
+    /// The file handle, set once when the inode gets its identity.
+    fh: SetOnce<Fh>,
+    /// Attributes beyond the VFS's, and how long all are believed.
+    #[pin]
+    pub(crate) attrs: attrs::AttrCache,
+    /// What a user may do with it.
+    #[pin]
+    access: access::AccessCache,
+    /// Target of a symbolic link.
+    #[pin]
+    link: symlink::LinkCache,
+    /// What is to be written to the server.
+    #[pin]
+    pub(crate) write: request::InodeWrite,
+}
+
+impl InodeInfo {
+    /// The file handle.
+    pub(crate) fn fh(&self) -> &Fh {
+        const NONE: Fh = Fh::empty();
+        // Every inode that is found in the cache has one.
+        self.fh.as_ref().unwrap_or(&NONE)
+    }
+}
+
+impl InodeInfo {
+    /// Forgets what users may do.
+    fn forget_access(&self) {
+        self.access.forget();
+    }
+}
+
+impl FileSystem for Rnfs4Fs {
+    const NAME: &'static CStr = c"rnfs4";
+    const FLAGS: i32 = crate::sys::fs::FS_RENAME_DOES_D_MOVE;
+
+    type Global = Arc<Registry>;
+    type SuperInfo = SuperInfo;
+    type InodeInfo = InodeInfo;
+    type FileInfo = Arc<OpenContext>;
+    type DentryInfo = Pin<KBox<silly::SillyUnlink>>;
+    type DirInfo = Pin<KBox<readdir::DirCursor>>;
+
+    fn new_inode_info() -> impl PinInit<InodeInfo, Error> {
+        try_pin_init!(InodeInfo {
+            fh: SetOnce::new(),
+            attrs <- attrs::AttrCache::new(),
+            access <- access::AccessCache::new(),
+            link <- symlink::LinkCache::new(),
+            write <- request::InodeWrite::new(),
+        })
+    }
+}

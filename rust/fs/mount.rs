@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Mounting.
+
+use kernel::{
+    prelude::*,
+    sync::Arc, //
+};
+
+use super::{
+    inode::fhget,
+    options::{
+        same_options,
+        MountOptions, //
+    },
+    super_block::{
+        BLOCK_BITS,
+        MAGIC, //
+    },
+    Origin,
+    Rnfs4Fs,
+    Stamp,
+    SuperBlock,
+    SuperInfo, //
+};
+use crate::{
+    client::{
+        Connected,
+        Server, //
+    },
+    sys::fs::{
+        dentry_ops,
+        FsContext,
+        FsContextOperations,
+        NewSuperBlock,
+        ParamValue, //
+    },
+};
+
+/// Granularity of times in nanoseconds: the protocol's. The server rounds.
+const TIME_GRAN: u32 = 1;
+/// How many READs read-ahead keeps under way at least.
+const READAHEAD_READS: u64 = 2;
+
+impl FsContextOperations for Rnfs4Fs {
+    type Params = MountOptions;
+
+    fn init_fs_context(_sb: Option<&SuperBlock>) -> Result<KBox<MountOptions>> {
+        Ok(KBox::new(MountOptions::default(), GFP_KERNEL)?)
+    }
+
+    fn parse_param(
+        fc: &mut FsContext<Self>,
+        options: &mut MountOptions,
+        key: &CStr,
+        value: ParamValue<'_>,
+    ) -> Result {
+        options.parse(fc, key, value)
+    }
+
+    fn get_tree(fc: &mut FsContext<Self>, options: &mut MountOptions) -> Result {
+        let params = options.params(fc)?;
+        let (noac, share) = (params.noac, !params.nosharecache);
+        let sent = Stamp::now();
+        let Connected {
+            server,
+            root_fh,
+            root_attrs,
+        } = Server::connect(fc.global(), fc.net_ns(), params).inspect_err(|e| explain(fc, *e))?;
+        if noac {
+            fc.set_synchronous();
+        }
+        let info = KBox::new(SuperInfo { server }, GFP_KERNEL)?;
+        fc.get_tree(info, share, |sb| {
+            fhget(sb, &root_fh, &root_attrs, Origin::Fetched(sent))
+        })
+    }
+
+    fn reconfigure(
+        fc: &mut FsContext<Self>,
+        options: &mut MountOptions,
+        sb: &SuperBlock,
+    ) -> Result {
+        options.check_remount(fc, &sb.info().server)
+    }
+
+    fn same_super(old: &SuperInfo, new: &SuperInfo) -> bool {
+        let (old, new) = (&old.server, &new.server);
+        Arc::ptr_eq(old.client(), new.client())
+            && old.fsid() == new.fsid()
+            && same_options(old.params(), new.params())
+    }
+
+    fn fill_super(sb: &mut NewSuperBlock<'_, Self>) -> Result {
+        let server = &sb.info().server;
+        let (max_file_size, rsize) = (server.max_file_size(), u64::from(server.rsize()));
+        sb.set_magic(MAGIC);
+        sb.set_maxbytes(max_file_size);
+        sb.set_time_gran(TIME_GRAN);
+        sb.set_blocksize_bits(BLOCK_BITS);
+        sb.set_default_d_op(dentry_ops::<Self>());
+        sb.set_readahead(READAHEAD_READS * rsize);
+        Ok(())
+    }
+}
+
+/// Tells why a server could not be mounted where the errno alone would leave the user guessing.
+fn explain(fc: &FsContext<Rnfs4Fs>, e: Error) {
+    let why = if e == ECONNREFUSED {
+        "the server refuses the connection"
+    } else if e == ETIMEDOUT || e == EHOSTUNREACH || e == ENETUNREACH {
+        "the server cannot be reached"
+    } else if e == ENOENT {
+        "the server has no such path"
+    } else if e == EACCES || e == EPERM {
+        "the server denies access"
+    } else if e == EPROTONOSUPPORT {
+        "the server does not support this version of NFS"
+    } else {
+        return;
+    };
+    fc.error(fmt!("{}", why));
+}

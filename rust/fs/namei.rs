@@ -1,0 +1,303 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Changes to names. Each is one compound, with the directory's attributes behind the change, and those of what was made:
+//! so that what is cached of both stays good.
+
+use kernel::{
+    prelude::*,
+    sync::aref::ARef, //
+};
+use rnfs4_proto::{
+    attrs::request,
+    ops::{
+        attr::Getattr,
+        dir::{
+            Create,
+            CreateType,
+            Link,
+            Remove,
+            Rename, //
+        },
+        fh::{
+            Getfh,
+            Putfh,
+            Restorefh,
+            Savefh, //
+        },
+    },
+    setattrs::SetAttrs,
+    types::LINK_MAX,
+};
+
+use super::{
+    dir::changed,
+    inode::{
+        fhget,
+        note_error,
+        refresh, //
+    },
+    lookup::{
+        mark,
+        splice, //
+    },
+    silly,
+    ChildDentry,
+    Dentry,
+    Inode,
+    Origin,
+    Stamp, //
+};
+use crate::{
+    client::StatusExt,
+    sys::{
+        cred::current_cred,
+        fs::mode, //
+    },
+};
+
+/// The attributes of something new with these mode bits.
+pub(super) fn with_mode(mode: u16) -> SetAttrs {
+    SetAttrs {
+        mode: Some(u32::from(mode) & 0o7777),
+        ..SetAttrs::default()
+    }
+}
+
+/// Fails where the server would refuse the name for its length.
+pub(super) fn check_name(dir: &Inode, dentry: &ChildDentry) -> Result {
+    if dentry.name().len() > dir.server().name_max() as usize {
+        return Err(ENAMETOOLONG);
+    }
+    Ok(())
+}
+
+/// Makes anything but a regular file.
+fn create(
+    dir: &Inode,
+    dentry: &ChildDentry,
+    kind: CreateType<'_>,
+    attrs: SetAttrs,
+) -> Result<Option<ARef<Dentry>>> {
+    check_name(dir, dentry)?;
+    let sent = Stamp::now();
+    let ops = (
+        Putfh(dir.fh()),
+        Savefh,
+        Create {
+            kind,
+            name: dentry.name(),
+            attrs,
+        },
+        Getfh,
+        Getattr(request::INODE),
+        Restorefh,
+        Getattr(request::CHANGED),
+    );
+    let (putfh, _, create, fh, attrs, _, dir_attrs) = dir.server().call(&current_cred(), ops)?;
+    let create = putfh
+        .and(create)
+        .errno()
+        .inspect_err(|e| failed(dir, dentry, *e))?;
+    changed(dir, &create.change, dir_attrs);
+    let (fh, attrs) = match (fh.errno(), attrs.errno()) {
+        (Ok(fh), Ok(attrs)) => (fh, attrs),
+        (Err(e), _) | (_, Err(e)) => {
+            // It was made; what it is the next lookup tells.
+            dentry.d_drop();
+            return Err(e);
+        }
+    };
+    let inode = fhget(dir.sb(), &fh, &attrs, Origin::Fetched(sent))?;
+    splice(dir, dentry, inode)
+}
+
+/// Takes note of a failed change to a name: what was believed of it may be wrong.
+fn failed(dir: &Inode, dentry: &Dentry, e: Error) {
+    note_error(dir, e);
+    if e == ENOENT || e == EEXIST || e == ESTALE {
+        dir.info().attrs.expire();
+        dentry.set_time(0);
+    }
+}
+
+/// Answers `->mkdir()`.
+pub(super) fn mkdir(dir: &Inode, dentry: &ChildDentry, mode: u16) -> Result<Option<ARef<Dentry>>> {
+    create(dir, dentry, CreateType::Dir, with_mode(mode))
+}
+
+/// Answers `->symlink()`.
+pub(super) fn symlink(dir: &Inode, dentry: &ChildDentry, target: &CStr) -> Result {
+    let target = target.to_bytes();
+    if target.len() > LINK_MAX {
+        return Err(ENAMETOOLONG);
+    }
+    create(dir, dentry, CreateType::Link(target), with_mode(0o777)).map(drop)
+}
+
+/// Answers `->mknod()`; `mode` has the type.
+pub(super) fn mknod(
+    dir: &Inode,
+    dentry: &ChildDentry,
+    mode_bits: u16,
+    major: u32,
+    minor: u32,
+) -> Result {
+    let kind = match mode_bits & mode::S_IFMT {
+        mode::S_IFBLK => CreateType::Blk(major, minor),
+        mode::S_IFCHR => CreateType::Chr(major, minor),
+        mode::S_IFIFO => CreateType::Fifo,
+        mode::S_IFSOCK => CreateType::Sock,
+        mode::S_IFREG | 0 => return super::atomic_open::create(dir, dentry, mode_bits),
+        _ => return Err(EINVAL),
+    };
+    create(dir, dentry, kind, with_mode(mode_bits)).map(drop)
+}
+
+/// Answers `->link()`.
+pub(super) fn link(old: &Dentry, dir: &Inode, dentry: &ChildDentry) -> Result {
+    check_name(dir, dentry)?;
+    let inode = old.inode().ok_or(ENOENT)?;
+    let ops = (
+        Putfh(inode.fh()),
+        Savefh,
+        Putfh(dir.fh()),
+        Link(dentry.name()),
+        Getattr(request::CHANGED),
+        Restorefh,
+        Getattr(request::INODE),
+    );
+    let (putfh, _, put_dir, link, dir_attrs, _, attrs) = dir.server().call(&current_cred(), ops)?;
+    putfh.errno().inspect_err(|e| note_error(inode, *e))?;
+    let link = put_dir
+        .and(link)
+        .errno()
+        .inspect_err(|e| failed(dir, dentry, *e))?;
+    changed(dir, &link, dir_attrs);
+    match attrs {
+        // Another name is no reason to drop cached data.
+        Ok(attrs) => refresh(inode, &attrs, Origin::OwnChange)?,
+        Err(_) => inode.info().attrs.barrier(),
+    }
+    splice(dir, dentry, ARef::from(inode)).map(drop)
+}
+
+/// Removes a name at the server.
+fn remove(dir: &Inode, dentry: &ChildDentry) -> Result {
+    let ops = (
+        Putfh(dir.fh()),
+        Remove(dentry.name()),
+        Getattr(request::CHANGED),
+    );
+    let (putfh, remove, dir_attrs) = dir.server().call(&current_cred(), ops)?;
+    let remove = putfh
+        .and(remove)
+        .errno()
+        .inspect_err(|e| failed(dir, dentry, *e))?;
+    changed(dir, &remove, dir_attrs);
+    if let Some(inode) = dentry.inode() {
+        lost_name(inode);
+    }
+    Ok(())
+}
+
+/// Takes note that the inode has lost a name.
+fn lost_name(inode: &Inode) {
+    inode.info().attrs.barrier();
+    let mut attrs = inode.lock_attrs();
+    // A directory's name is its only one.
+    let left = if attrs.is_dir() { 0 } else { attrs.nlink().saturating_sub(1) };
+    attrs.set_nlink(left);
+}
+
+/// Answers `->unlink()`. A file that is in use keeps living under a hidden name until it is not.
+pub(super) fn unlink(dir: &Inode, dentry: &ChildDentry) -> Result {
+    // Out of the hash nobody can come to it but through the directory, which is locked: who has it now has it.
+    dentry.d_drop();
+    let res = if dentry.count() > 1 {
+        silly::rename(dir, dentry)
+    } else {
+        remove(dir, dentry)
+    };
+    if res.is_err() {
+        dentry.d_rehash();
+    }
+    res
+}
+
+/// Answers `->rmdir()`.
+pub(super) fn rmdir(dir: &Inode, dentry: &ChildDentry) -> Result {
+    remove(dir, dentry)
+}
+
+/// Renames at the server, and takes note of it for the directories.
+pub(super) fn rename_to(
+    old_dir: &Inode,
+    old: &[u8],
+    new_dir: &Inode,
+    new: &[u8],
+) -> Result {
+    let across = !core::ptr::eq(old_dir, new_dir);
+    let ops = (
+        Putfh(old_dir.fh()),
+        Savefh,
+        Putfh(new_dir.fh()),
+        Rename { old, new },
+        Getattr(request::CHANGED),
+        across.then_some((Restorefh, Getattr(request::CHANGED))),
+    );
+    let (put_old, _, put_new, rename, new_attrs, old_attrs) =
+        old_dir.server().call(&current_cred(), ops)?;
+    put_old.errno().inspect_err(|e| note_error(old_dir, *e))?;
+    put_new.errno().inspect_err(|e| note_error(new_dir, *e))?;
+    let rename = rename.errno()?;
+    changed(new_dir, &rename.target, new_attrs);
+    if let Some((restorefh, old_attrs)) = old_attrs {
+        changed(old_dir, &rename.source, restorefh.and(old_attrs));
+    }
+    Ok(())
+}
+
+/// Answers `->rename()`.
+pub(super) fn rename(
+    old_dir: &Inode,
+    old: &ChildDentry,
+    new_dir: &Inode,
+    new: &ChildDentry,
+    flags: u32,
+) -> Result {
+    if flags != 0 {
+        return Err(EINVAL);
+    }
+    check_name(new_dir, new)?;
+    let moved = old.inode().ok_or(ENOENT)?;
+    // A file that is replaced while it is in use goes on under a hidden name. One reference to its dentry is the walk's,
+    // one the VFS's.
+    let mut stand_in = None;
+    if new.inode().is_some_and(|inode| !inode.is_dir()) {
+        new.d_drop();
+        if new.count() > 2 {
+            let other = new.d_alloc_again()?;
+            silly::rename(new_dir, new).inspect_err(|_| new.d_rehash())?;
+            stand_in = Some(other);
+        }
+    }
+    // Where there is a stand-in the name of `new` is the hidden one now.
+    let target = stand_in.as_deref().unwrap_or(new);
+    if let Err(e) = rename_to(old_dir, old.name(), new_dir, target.name()) {
+        if stand_in.is_none() {
+            new.d_rehash();
+        }
+        failed(old_dir, old, e);
+        failed(new_dir, new, e);
+        return Err(e);
+    }
+    if stand_in.is_none() {
+        if let Some(replaced) = new.inode() {
+            lost_name(replaced);
+        }
+    }
+    moved.info().attrs.barrier();
+    old.d_move(target);
+    mark(new_dir, old, true);
+    Ok(())
+}

@@ -1,0 +1,478 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Mount options, by the names of nfs(5).
+
+use kernel::{
+    prelude::*,
+    seq_file::SeqFile,
+    seq_print,
+    str::CString, //
+};
+
+use super::Rnfs4Fs;
+use crate::{
+    client::{
+        LookupCache,
+        MountParams,
+        Server,
+        NFS_PORT, //
+    },
+    sys::{
+        fs::{
+            FsContext,
+            ParamValue, //
+        },
+        sunrpc::{
+            Flags,
+            SockAddr, //
+        },
+    },
+};
+
+/// The longest path component.
+const NAME_MAX: usize = 255;
+
+/// The options as they were given.
+#[derive(Default)]
+pub(crate) struct MountOptions {
+    addr: Option<CString>,
+    clientaddr: Option<CString>,
+    port: Option<u16>,
+    ipv6: Option<bool>,
+    minorversion: Option<u32>,
+    rsize: Option<u32>,
+    wsize: Option<u32>,
+    timeo: Option<u32>,
+    retrans: Option<u32>,
+    patience: Option<Flags>,
+    acregmin: Option<u32>,
+    acregmax: Option<u32>,
+    acdirmin: Option<u32>,
+    acdirmax: Option<u32>,
+    noac: Option<bool>,
+    nocto: Option<bool>,
+    lookupcache: Option<LookupCache>,
+    noresvport: Option<bool>,
+    nosharecache: Option<bool>,
+}
+
+/// An option that is being read, with what it takes to complain about it.
+struct Given<'a> {
+    fc: &'a FsContext<Rnfs4Fs>,
+    key: &'a str,
+    value: ParamValue<'a>,
+}
+
+impl<'a> Given<'a> {
+    /// The value as text.
+    fn text(&self) -> Result<&'a CStr> {
+        match self.value {
+            ParamValue::Str(text) => Ok(text),
+            ParamValue::Flag | ParamValue::Other => {
+                self.fc.error(fmt!("option {} needs a value", self.key));
+                Err(EINVAL)
+            }
+        }
+    }
+
+    /// The value as text in which nothing is strange.
+    fn str(&self) -> Result<&'a str> {
+        self.text()?.to_str().or_else(|_| self.bad())
+    }
+
+    /// Makes sure that there is no value.
+    fn flag(&self) -> Result {
+        match self.value {
+            ParamValue::Flag => Ok(()),
+            ParamValue::Str(_) | ParamValue::Other => {
+                self.fc.error(fmt!("option {} takes no value", self.key));
+                Err(EINVAL)
+            }
+        }
+    }
+
+    /// The value as a decimal number in this range.
+    fn number(&self, range: core::ops::RangeInclusive<u32>) -> Result<u32> {
+        match self.str()?.parse::<u32>() {
+            Ok(n) if range.contains(&n) => Ok(n),
+            _ => {
+                self.fc.error(fmt!(
+                    "bad value for option {}: a number from {} to {} is needed",
+                    self.key,
+                    range.start(),
+                    range.end()
+                ));
+                Err(EINVAL)
+            }
+        }
+    }
+
+    /// A kilobyte-rounded size as rsize and wsize are.
+    fn size(&self) -> Result<u32> {
+        self.number(1024..=1 << 30)
+    }
+
+    fn bad<R>(&self) -> Result<R> {
+        let text = self.text().ok().and_then(|text| text.to_str().ok());
+        self.fc
+            .error(fmt!("bad value for option {}: {}", self.key, text.unwrap_or("?")));
+        Err(EINVAL)
+    }
+
+    /// Refuses the option.
+    fn refuse<R>(&self, why: &str) -> Result<R> {
+        self.fc.error(fmt!("option {}: {}", self.key, why));
+        Err(EINVAL)
+    }
+
+    /// A host's address or name, copied.
+    fn copy(&self) -> Result<Option<CString>> {
+        Ok(Some(self.text()?.to_cstring()?))
+    }
+}
+
+impl MountOptions {
+    /// Takes one option in.
+    pub(super) fn parse(
+        &mut self,
+        fc: &mut FsContext<Rnfs4Fs>,
+        key: &CStr,
+        value: ParamValue<'_>,
+    ) -> Result {
+        let name = key.to_str().map_err(|_| EINVAL)?;
+        if name == "source" {
+            return set_source(fc, value);
+        }
+        let given = Given {
+            fc,
+            key: name,
+            value,
+        };
+        match name {
+            "addr" => self.addr = given.copy()?,
+            "clientaddr" => self.clientaddr = given.copy()?,
+            "port" => self.port = Some(given.number(0..=65535)? as u16),
+            "proto" => match given.str()? {
+                "tcp" => self.ipv6 = Some(false),
+                "tcp6" => self.ipv6 = Some(true),
+                "udp" | "udp6" => return given.refuse("NFSv4 needs tcp or tcp6"),
+                "rdma" | "rdma6" => return given.refuse("rdma is not supported"),
+                _ => return given.bad(),
+            },
+            "tcp" => given.flag()?,
+            "vers" | "nfsvers" => self.minorversion = version(&given)?.or(self.minorversion),
+            "v4.1" => {
+                given.flag()?;
+                self.minorversion = Some(1);
+            }
+            "v4.2" => {
+                given.flag()?;
+                self.minorversion = Some(2);
+            }
+            "minorversion" => match given.number(0..=2)? {
+                0 => return given.refuse("NFSv4.0 is not supported, only 4.1 and 4.2"),
+                minor => self.minorversion = Some(minor),
+            },
+            "rsize" => self.rsize = Some(given.size()?),
+            "wsize" => self.wsize = Some(given.size()?),
+            "timeo" => self.timeo = Some(given.number(1..=36_000)?),
+            "retrans" => self.retrans = Some(given.number(0..=1000)?),
+            "hard" => {
+                given.flag()?;
+                self.patience = Some(Flags::Hard);
+            }
+            "soft" => {
+                given.flag()?;
+                self.patience = Some(Flags::Soft);
+            }
+            "softerr" => {
+                given.flag()?;
+                self.patience = Some(Flags::SoftErr);
+            }
+            "ac" | "noac" => {
+                given.flag()?;
+                self.noac = Some(name == "noac");
+            }
+            "actimeo" => {
+                let s = Some(given.number(0..=86_400)?);
+                (self.acregmin, self.acregmax) = (s, s);
+                (self.acdirmin, self.acdirmax) = (s, s);
+            }
+            "acregmin" => self.acregmin = Some(given.number(0..=86_400)?),
+            "acregmax" => self.acregmax = Some(given.number(0..=86_400)?),
+            "acdirmin" => self.acdirmin = Some(given.number(0..=86_400)?),
+            "acdirmax" => self.acdirmax = Some(given.number(0..=86_400)?),
+            "cto" | "nocto" => {
+                given.flag()?;
+                self.nocto = Some(name == "nocto");
+            }
+            "lookupcache" => {
+                self.lookupcache = Some(match given.str()? {
+                    "all" => LookupCache::All,
+                    "pos" | "positive" => LookupCache::Positive,
+                    "none" => LookupCache::None,
+                    _ => return given.bad(),
+                });
+            }
+            "resvport" | "noresvport" => {
+                given.flag()?;
+                self.noresvport = Some(name == "noresvport");
+            }
+            "sharecache" | "nosharecache" => {
+                given.flag()?;
+                self.nosharecache = Some(name == "nosharecache");
+            }
+            "sec" => match given.str()? {
+                "sys" => (),
+                _ => return given.refuse("only sec=sys is supported"),
+            },
+            "local_lock" => match given.str()? {
+                "none" => (),
+                "all" | "flock" | "posix" => {
+                    return given.refuse("locks that only this host knows of are not supported")
+                }
+                _ => return given.bad(),
+            },
+            // For user space, which has done with them.
+            "fg" | "bg" => given.flag()?,
+            "retry" => given.number(0..=u32::MAX).map(drop)?,
+            "sloppy" => given.flag()?,
+            _ => {
+                fc.error(fmt!("unknown option {}", name));
+                return Err(EINVAL);
+            }
+        }
+        Ok(())
+    }
+
+    /// What the options come to. Says what is wrong if they come to nothing.
+    pub(super) fn params(&self, fc: &FsContext<Rnfs4Fs>) -> Result<MountParams> {
+        let source = fc.source().ok_or_else(|| {
+            fc.error(fmt!("no source: HOST:/PATH is needed"));
+            EINVAL
+        })?;
+        let (host, path) = split_source(source.to_bytes()).ok_or_else(|| {
+            fc.error(fmt!("bad source: HOST:/PATH is needed"));
+            EINVAL
+        })?;
+        let port = match self.port {
+            None | Some(0) => NFS_PORT,
+            Some(port) => port,
+        };
+        let addr = match &self.addr {
+            Some(addr) => SockAddr::parse(fc.net_ns(), addr.to_bytes(), port).inspect_err(|_| {
+                fc.error(fmt!("bad value for option addr: no numeric address"));
+            })?,
+            None => SockAddr::parse(fc.net_ns(), host, port).inspect_err(|_| {
+                fc.error(fmt!(
+                    "the kernel resolves no host names: give a numeric address, or addr=ADDRESS with the name"
+                ));
+            })?,
+        };
+        if self.ipv6.is_some_and(|ipv6| ipv6 != addr.is_ipv6()) {
+            fc.error(fmt!("option proto does not fit the address"));
+            return Err(EINVAL);
+        }
+        let mut params = MountParams::new(addr, cstring(host)?, components(fc, path)?);
+        let or = |given: Option<u32>, default: u32| given.unwrap_or(default);
+        params.minorversion = or(self.minorversion, params.minorversion);
+        params.rsize = or(self.rsize, params.rsize);
+        params.wsize = or(self.wsize, params.wsize);
+        params.timeo = or(self.timeo, params.timeo);
+        params.retrans = or(self.retrans, params.retrans);
+        params.acregmin = or(self.acregmin, params.acregmin);
+        params.acregmax = or(self.acregmax, params.acregmax.max(params.acregmin));
+        params.acdirmin = or(self.acdirmin, params.acdirmin);
+        params.acdirmax = or(self.acdirmax, params.acdirmax.max(params.acdirmin));
+        if params.acregmin > params.acregmax || params.acdirmin > params.acdirmax {
+            fc.error(fmt!("acregmin and acdirmin must not be above acregmax and acdirmax"));
+            return Err(EINVAL);
+        }
+        params.patience = self.patience.unwrap_or(params.patience);
+        params.noac = self.noac.unwrap_or(params.noac);
+        params.nocto = self.nocto.unwrap_or(params.nocto);
+        params.lookupcache = self.lookupcache.unwrap_or(params.lookupcache);
+        params.noresvport = self.noresvport.unwrap_or(params.noresvport);
+        params.nosharecache = self.nosharecache.unwrap_or(params.nosharecache);
+        params.clientaddr = self
+            .clientaddr
+            .as_ref()
+            .map(|addr| addr.to_cstring())
+            .transpose()?;
+        Ok(params)
+    }
+
+    /// Whether a remount of `server` may have these options. Those that it has already are fine, as mount(8) gives them again;
+    /// none can be changed.
+    pub(super) fn check_remount(&self, fc: &FsContext<Rnfs4Fs>, server: &Server) -> Result {
+        let now = server.params();
+        let same = |given: Option<u32>, now: u32| given.is_none_or(|given| given == now);
+        let size = |given: Option<u32>, asked: u32, now: u32| same(given, asked) || same(given, now);
+        let flag = |given: Option<bool>, now: bool| given.is_none_or(|given| given == now);
+        let ok = same(self.minorversion, now.minorversion)
+            && size(self.rsize, now.rsize, server.rsize())
+            && size(self.wsize, now.wsize, server.wsize())
+            && same(self.timeo, now.timeo)
+            && same(self.retrans, now.retrans)
+            && same(self.acregmin, now.acregmin)
+            && same(self.acregmax, now.acregmax)
+            && same(self.acdirmin, now.acdirmin)
+            && same(self.acdirmax, now.acdirmax)
+            && self.patience.is_none_or(|p| p == now.patience)
+            && flag(self.noac, now.noac)
+            && flag(self.nocto, now.nocto)
+            && self.lookupcache.is_none_or(|l| l == now.lookupcache)
+            && flag(self.noresvport, now.noresvport)
+            && flag(self.nosharecache, now.nosharecache)
+            && self.port.is_none_or(|p| p == 0 || p == now.addr.port());
+        if !ok {
+            fc.error(fmt!("options of a mount cannot be changed: unmount and mount again"));
+            return Err(EINVAL);
+        }
+        Ok(())
+    }
+}
+
+/// `vers=`: the minor version, or none where it is left open.
+fn version(given: &Given<'_>) -> Result<Option<u32>> {
+    match given.str()? {
+        "4" => Ok(None),
+        "4.1" => Ok(Some(1)),
+        "4.2" => Ok(Some(2)),
+        "2" | "3" | "4.0" => given.refuse("only NFSv4.1 and 4.2 are supported"),
+        _ => given.bad(),
+    }
+}
+
+fn set_source(fc: &mut FsContext<Rnfs4Fs>, value: ParamValue<'_>) -> Result {
+    let ParamValue::Str(source) = value else {
+        fc.error(fmt!("source must be HOST:/PATH"));
+        return Err(EINVAL);
+    };
+    if fc.source().is_some() {
+        fc.error(fmt!("more than one source"));
+        return Err(EINVAL);
+    }
+    fc.set_source(source)
+}
+
+/// Takes `HOST:/PATH` or `[ADDRESS]:/PATH` apart.
+fn split_source(source: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (host, rest) = match source.strip_prefix(b"[") {
+        Some(rest) => {
+            let end = rest.iter().position(|&c| c == b']')?;
+            (rest.get(..end)?, rest.get(end + 1..)?)
+        }
+        None => {
+            // An IPv6 address without brackets has colons, too; the path begins at the first slash.
+            let slash = source.windows(2).position(|w| w == b":/")?;
+            (source.get(..slash)?, source.get(slash..)?)
+        }
+    };
+    let path = rest.strip_prefix(b":")?;
+    (!host.is_empty() && path.starts_with(b"/")).then_some((host, path))
+}
+
+/// The components of a path.
+fn components(fc: &FsContext<Rnfs4Fs>, path: &[u8]) -> Result<KVec<KVec<u8>>> {
+    let mut all = KVec::new();
+    for name in path.split(|&c| c == b'/') {
+        match name {
+            b"" | b"." => continue,
+            b".." => {
+                fc.error(fmt!("bad source: .. in the path"));
+                return Err(EINVAL);
+            }
+            name if name.len() > NAME_MAX => return Err(ENAMETOOLONG),
+            name => {
+                let mut copy = KVec::with_capacity(name.len(), GFP_KERNEL)?;
+                copy.extend_from_slice(name, GFP_KERNEL)?;
+                all.push(copy, GFP_KERNEL)?;
+            }
+        }
+    }
+    Ok(all)
+}
+
+/// These bytes, which come from a C string, as one.
+fn cstring(bytes: &[u8]) -> Result<CString> {
+    let mut buf = KVec::with_capacity(bytes.len() + 1, GFP_KERNEL)?;
+    buf.extend_from_slice(bytes, GFP_KERNEL)?;
+    buf.push(0, GFP_KERNEL)?;
+    Ok(CStr::from_bytes_with_nul(&buf)
+        .map_err(|_| EINVAL)?
+        .to_cstring()?)
+}
+
+/// Tells whether two mounts of a file system may share its superblock.
+pub(super) fn same_options(a: &MountParams, b: &MountParams) -> bool {
+    !a.nosharecache
+        && !b.nosharecache
+        && a.rsize == b.rsize
+        && a.wsize == b.wsize
+        && a.timeo == b.timeo
+        && a.retrans == b.retrans
+        && a.patience == b.patience
+        && (a.acregmin, a.acregmax) == (b.acregmin, b.acregmax)
+        && (a.acdirmin, a.acdirmax) == (b.acdirmin, b.acdirmax)
+        && a.noac == b.noac
+        && a.nocto == b.nocto
+        && a.lookupcache == b.lookupcache
+        && a.noresvport == b.noresvport
+}
+
+/// Prints the options as they are in force, such that they can be given to mount(8) again.
+pub(super) fn show(m: &SeqFile, server: &Server) -> Result {
+    let p = server.params();
+    let defaults = MountParams::new(p.addr, CString::try_from_fmt(fmt!(""))?, KVec::new());
+    seq_print!(m, ",vers=4.{}", p.minorversion);
+    seq_print!(m, ",rsize={},wsize={}", server.rsize(), server.wsize());
+    let ac = |name: &str, now: u32, default: u32| {
+        if now != default {
+            seq_print!(m, ",{}={}", name, now);
+        }
+    };
+    ac("acregmin", p.acregmin, defaults.acregmin);
+    ac("acregmax", p.acregmax, defaults.acregmax);
+    ac("acdirmin", p.acdirmin, defaults.acdirmin);
+    ac("acdirmax", p.acdirmax, defaults.acdirmax);
+    seq_print!(
+        m,
+        ",{}",
+        match p.patience {
+            Flags::Soft => "soft",
+            Flags::SoftErr => "softerr",
+            Flags::Hard | Flags::Mount => "hard",
+        }
+    );
+    for (given, name) in [
+        (p.noac, ",noac"),
+        (p.nocto, ",nocto"),
+        (p.noresvport, ",noresvport"),
+        (p.nosharecache, ",nosharecache"),
+    ] {
+        if given {
+            seq_print!(m, "{}", name);
+        }
+    }
+    match p.lookupcache {
+        LookupCache::All => (),
+        LookupCache::Positive => seq_print!(m, ",lookupcache=pos"),
+        LookupCache::None => seq_print!(m, ",lookupcache=none"),
+    }
+    seq_print!(m, ",proto={}", if p.addr.is_ipv6() { "tcp6" } else { "tcp" });
+    if p.addr.port() != NFS_PORT {
+        seq_print!(m, ",port={}", p.addr.port());
+    }
+    seq_print!(m, ",timeo={},retrans={},sec=sys", p.timeo, p.retrans);
+    let text = |c: &CString| c.to_str().map_or_else(|_| CString::try_from_fmt(fmt!("?")), |s| CString::try_from_fmt(fmt!("{}", s)));
+    if let Some(addr) = &p.clientaddr {
+        seq_print!(m, ",clientaddr={}", text(addr)?.to_str().unwrap_or("?"));
+    }
+    seq_print!(
+        m,
+        ",local_lock=none,addr={}",
+        p.addr.to_text()?.to_str().unwrap_or("?")
+    );
+    Ok(())
+}

@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Changing attributes, and the inode operations of what is no directory.
+
+use kernel::prelude::*;
+use rnfs4_proto::{
+    setattrs::{
+        SetAttrs,
+        SetTime as WireTime, //
+    },
+    types::NfsTime,
+};
+
+use super::{
+    access,
+    inode::{
+        note_error,
+        refresh,
+        stat, //
+    },
+    write,
+    Inode,
+    InodeInfo,
+    Origin,
+    Rnfs4Fs, //
+};
+use crate::sys::{
+    cred::current_cred,
+    fs::{
+        Access,
+        Iattr,
+        InodeOperations,
+        KStat,
+        SetTime, //
+    },
+};
+
+/// Operations on regular files, devices, FIFOs and sockets.
+pub(super) struct FileInode;
+
+#[vtable]
+impl InodeOperations for FileInode {
+    type Fs = Rnfs4Fs;
+
+    fn setattr(inode: &Inode, attr: Iattr<'_, Rnfs4Fs>) -> Result {
+        setattr(inode, attr)
+    }
+
+    fn getattr(inode: &Inode, st: KStat<'_>, request_mask: u32, flags: u32) -> Result {
+        stat(inode, st, request_mask, flags)
+    }
+
+    fn permission(inode: &Inode, wanted: Access) -> Result {
+        access::permission(inode, wanted)
+    }
+
+    fn permission_rcu(info: &InodeInfo, wanted: Access) -> Option<Result> {
+        access::permission_rcu(info, wanted)
+    }
+}
+
+/// A time as the protocol sets it.
+fn wire_time(t: SetTime) -> Option<WireTime> {
+    match t {
+        SetTime::Keep => None,
+        SetTime::Now => Some(WireTime::Server),
+        SetTime::To(t) => Some(WireTime::Client(NfsTime {
+            sec: t.sec,
+            nsec: t.nsec,
+        })),
+    }
+}
+
+/// Answers `->setattr()`: the server does it and says what came of it. May sleep; killable. The inode is locked.
+pub(super) fn setattr(inode: &Inode, mut attr: Iattr<'_, Rnfs4Fs>) -> Result {
+    attr.drop_kill_bits();
+    if let Some(size) = attr.size() {
+        if !inode.is_reg() {
+            return Err(EINVAL);
+        }
+        Iattr::newsize_ok(inode, size)?;
+        // OPEN has just cut it, and has told so.
+        if attr.is_open_truncate() && size == inode.i_size() {
+            attr.drop_size();
+        }
+    }
+    let open_truncate = attr.is_open_truncate();
+    let set = SetAttrs {
+        size: attr.size(),
+        mode: attr.mode(),
+        umask: None,
+        uid: attr.uid(),
+        gid: attr.gid(),
+        atime: wire_time(attr.atime()),
+        // The server sets it when it cuts the file.
+        mtime: if open_truncate { None } else { wire_time(attr.mtime()) },
+    };
+    if set.is_empty() {
+        return Ok(());
+    }
+    // What was written before this was written before this.
+    if inode.is_reg() {
+        // Its error is for those who have the file open.
+        let _ = write::flush(inode);
+    }
+    let cred = current_cred();
+    let server = inode.server();
+    let state = match (set.size, attr.file()) {
+        (None, _) => None,
+        (Some(_), Some(ctx)) if ctx.can_write() => {
+            ctx.check()?;
+            Some(ctx.state().clone())
+        }
+        (Some(_), _) => server.find_write_state(inode.fh(), &cred),
+    };
+    let attrs = server
+        .setattr(&cred, inode.fh(), state.as_ref(), set)
+        .inspect_err(|e| note_error(inode, *e))?;
+    inode.info().attrs.barrier();
+    if let Some(size) = set.size {
+        inode.truncate_setsize(size);
+    }
+    if set.mode.is_some() || set.uid.is_some() || set.gid.is_some() {
+        inode.info().forget_access();
+    }
+    match attrs {
+        Some(attrs) => refresh(inode, &attrs, Origin::OwnChange),
+        None => {
+            inode.info().attrs.expire();
+            Ok(())
+        }
+    }
+}

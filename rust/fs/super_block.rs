@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The superblock: its operations, and what an inode's end means.
+
+use kernel::{
+    prelude::*,
+    seq_file::SeqFile, //
+};
+use rnfs4_proto::{
+    attrs::request,
+    ops::{
+        attr::GetFsattr,
+        fh::Putfh, //
+    },
+};
+
+use super::{
+    commit,
+    inode::note_error,
+    options,
+    Dentry,
+    Inode,
+    InodeInfo,
+    Rnfs4Fs,
+    SuperBlock,
+    SuperInfo, //
+};
+use crate::{
+    client::StatusExt,
+    sys::{
+        cred::current_cred,
+        fs::{
+            StatFs,
+            SuperOperations, //
+        },
+    },
+};
+
+/// What `statfs()` calls us, as it calls the C client (`NFS_SUPER_MAGIC`).
+pub(super) const MAGIC: u64 = 0x6969;
+
+/// Binary logarithm of the block size that `statfs()` counts in.
+pub(super) const BLOCK_BITS: u8 = 12;
+
+#[vtable]
+impl SuperOperations for Rnfs4Fs {
+    fn write_inode(inode: &Inode, sync: bool) -> Result {
+        commit::write_inode(inode, sync)
+    }
+
+    fn drop_inode(info: &InodeInfo) -> bool {
+        info.attrs.is_stale()
+    }
+
+    fn evict_inode(info: &InodeInfo, sb: &SuperBlock) {
+        info.write.evict(sb);
+    }
+
+    fn statfs(dentry: &Dentry) -> Result<StatFs> {
+        let inode = dentry.inode().ok_or(ENOENT)?;
+        let ops = (Putfh(inode.fh()), GetFsattr(request::STATFS));
+        let (putfh, fsattr) = inode.server().call(&current_cred(), ops)?;
+        let fs = putfh
+            .and(fsattr)
+            .errno()
+            .inspect_err(|e| note_error(inode, *e))?;
+        let blocks = |bytes: u64| bytes >> BLOCK_BITS;
+        Ok(StatFs {
+            magic: MAGIC,
+            bsize: 1 << BLOCK_BITS,
+            blocks: blocks(fs.space_total),
+            bfree: blocks(fs.space_free),
+            bavail: blocks(fs.space_avail),
+            files: fs.files_total,
+            ffree: fs.files_free,
+            namelen: inode.server().name_max(),
+        })
+    }
+
+    fn written(sb: &SuperBlock) {
+        sb.info().server.wait_contexts_gone();
+    }
+
+    fn quiesce(sb: &SuperBlock) {
+        // Files are closed there whose last request is done.
+        sb.info().server.client().registry().queue().flush();
+    }
+
+    fn kill_super(info: KBox<SuperInfo>) {
+        KBox::into_inner(info).server.disconnect();
+    }
+
+    fn umount_begin(sb: &SuperBlock) {
+        sb.info().server.umount_begin();
+    }
+
+    fn show_options(m: &SeqFile, sb: &SuperBlock) -> Result {
+        options::show(m, &sb.info().server)
+    }
+}
