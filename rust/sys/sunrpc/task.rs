@@ -219,7 +219,7 @@ impl<C: RpcCall> Frame<C> {
         if res.is_err() {
             // Cannot happen with true upper bounds; then the call must fail, not go out half encoded.
             // SAFETY: The request belongs to the task that is encoding it.
-            unsafe { bindings::rpc_task_set_rpc_status((*rqst).rq_task, EIO.to_errno()) };
+            unsafe { bindings::rpc_task_fail((*rqst).rq_task, EIO.to_errno()) };
         }
     }
 
