@@ -36,8 +36,9 @@ use crate::{
     },
 };
 
-/// What `statfs()` calls us, as it calls the C client (`NFS_SUPER_MAGIC`).
-pub(super) const MAGIC: u64 = 0x6969;
+/// Magic number that `statfs()` shows: "rnf4". With the C client's umount(8) would call the helper `umount.nfs`, which
+/// knows only its own.
+pub(super) const MAGIC: u64 = 0x726e_6634;
 
 /// Binary logarithm of the block size that `statfs()` counts in.
 pub(super) const BLOCK_BITS: u8 = 12;
