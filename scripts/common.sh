@@ -5,6 +5,7 @@
 # Sourced, never run.
 
 set -euo pipefail
+umask 022
 
 TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
 CACHE=${RNFS4_CACHE:-/var/cache/rnfs4}
