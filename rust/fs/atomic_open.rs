@@ -13,6 +13,7 @@ use rnfs4_proto::types::ChangeInfo;
 
 use super::{
     dir::changed_by_open,
+    file::Mode,
     inode::fhget,
     lookup::{
         lookup,
@@ -57,8 +58,7 @@ fn open(
     mode: u16,
 ) -> Result<(ARef<Inode>, Arc<OpenContext>, bool)> {
     let has = |bit| flags & bit != 0;
-    let accmode = flags & open_flags::ACCMODE;
-    let write = accmode != 0;
+    let Mode { read, write } = Mode::from_flags(flags)?;
     let exclusive = has(open_flags::CREAT) && has(open_flags::EXCL);
     // Cutting a file takes the right to write to it; the VFS does it otherwise.
     let truncate = has(open_flags::TRUNC) && write && !exclusive;
@@ -73,8 +73,11 @@ fn open(
     let cred = current_cred();
     let sent = Stamp::now();
     let opened = dir.server().open(OpenRequest {
-        target: OpenTarget::Name { dir: dir.fh(), name },
-        read: accmode != open_flags::WRONLY,
+        target: OpenTarget::Name {
+            dir: dir.fh(),
+            name,
+        },
+        read,
         write,
         create,
         truncate,
@@ -84,7 +87,13 @@ fn open(
     if let (true, Some(change)) = (created, &opened.dir_change) {
         changed_by_open(dir, change);
     }
-    let Opened { ctx, fh, attrs, access, .. } = opened;
+    let Opened {
+        ctx,
+        fh,
+        attrs,
+        access,
+        ..
+    } = opened;
     let inode = fhget(dir.sb(), &fh, &attrs, Origin::Fetched(sent))?;
     if let Some(access) = access {
         inode.info().access.set(&cred, access);
@@ -109,9 +118,6 @@ pub(super) fn atomic_open(
     mode: u16,
 ) -> Result {
     let flags = file.flags();
-    if flags & open_flags::DIRECT != 0 {
-        return Err(EINVAL);
-    }
     check_name(dir, dentry)?;
     if flags & open_flags::DIRECTORY != 0 {
         if !dentry.is_in_lookup() {

@@ -54,7 +54,11 @@ pub(super) struct Dir;
 impl InodeOperations for Dir {
     type Fs = Rnfs4Fs;
 
-    fn lookup(dir: &Inode, dentry: &ChildDentry, flags: LookupFlags) -> Result<Option<ARef<Dentry>>> {
+    fn lookup(
+        dir: &Inode,
+        dentry: &ChildDentry,
+        flags: LookupFlags,
+    ) -> Result<Option<ARef<Dentry>>> {
         lookup::lookup(dir, dentry, flags)
     }
 

@@ -136,7 +136,12 @@ pub(super) fn timespec(t: NfsTime) -> Timespec {
 }
 
 /// The inode of `fh`, which has just been looked up: found or made, and brought up to date (`nfs_fhget`). May sleep.
-pub(super) fn fhget(sb: &SuperBlock, fh: &Fh, attrs: &Attrs, origin: Origin) -> Result<ARef<Inode>> {
+pub(super) fn fhget(
+    sb: &SuperBlock,
+    fh: &Fh,
+    attrs: &Attrs,
+    origin: Origin,
+) -> Result<ARef<Inode>> {
     if !attrs.has(fattr4::TYPE) {
         return Err(EIO);
     }
@@ -158,7 +163,12 @@ pub(super) fn find_dir(sb: &SuperBlock, fh: &Fh) -> Option<ARef<Inode>> {
     })
 }
 
-fn fill(mut new: NewINode<Rnfs4Fs>, bits: u16, attrs: &Attrs, origin: Origin) -> Result<ARef<Inode>> {
+fn fill(
+    mut new: NewINode<Rnfs4Fs>,
+    bits: u16,
+    attrs: &Attrs,
+    origin: Origin,
+) -> Result<ARef<Inode>> {
     new.set_ino(if attrs.has(fattr4::FILEID) {
         attrs.fileid
     } else {
@@ -234,7 +244,10 @@ pub(crate) fn refresh(inode: &Inode, a: &Attrs, origin: Origin) -> Result {
     }
     let mut new = inode.lock_attrs();
     let mut access_changed = matches!(verdict, Verdict::Moved);
-    if a.has(fattr4::SIZE) && a.size != new.i_size() && (inode.is_reg() || inode.file_type() == mode::S_IFLNK || inode.is_dir()) {
+    if a.has(fattr4::SIZE)
+        && a.size != new.i_size()
+        && (inode.is_reg() || inode.file_type() == mode::S_IFLNK || inode.is_dir())
+    {
         // A size that does not know of our own writes does not undo them.
         if !has_writes || a.size > new.i_size() {
             new.i_size_write(a.size.min(i64::MAX as u64));
@@ -289,7 +302,10 @@ pub(super) fn getattr(inode: &Inode, cred: &Credential) -> Result {
     let (putfh, getattr) = inode
         .server()
         .call(cred, (Putfh(inode.fh()), Getattr(request::INODE)))?;
-    let attrs = putfh.errno().and_then(|()| getattr.errno()).inspect_err(|e| note_error(inode, *e))?;
+    let attrs = putfh
+        .errno()
+        .and_then(|()| getattr.errno())
+        .inspect_err(|e| note_error(inode, *e))?;
     refresh(inode, &attrs, Origin::Fetched(sent))
 }
 
@@ -363,6 +379,10 @@ pub(super) fn stat(inode: &Inode, mut stat: KStat<'_>, request_mask: u32, flags:
     }
     drop(known);
     let server = inode.server();
-    stat.set_blksize(if inode.is_dir() { server.dtsize() } else { server.wsize() });
+    stat.set_blksize(if inode.is_dir() {
+        server.dtsize()
+    } else {
+        server.wsize()
+    });
     Ok(())
 }

@@ -97,7 +97,11 @@ pub(super) fn mark(dir: &Inode, dentry: &Dentry, positive: bool) {
         LookupCache::Positive => positive,
         LookupCache::None => false,
     };
-    let names = if remember { dir.info().attrs.names_if_fresh() } else { None };
+    let names = if remember {
+        dir.info().attrs.names_if_fresh()
+    } else {
+        None
+    };
     dentry.set_time(names.unwrap_or(NO_MARK));
 }
 

@@ -205,7 +205,11 @@ fn lost_name(inode: &Inode) {
     inode.info().attrs.barrier();
     let mut attrs = inode.lock_attrs();
     // A directory's name is its only one.
-    let left = if attrs.is_dir() { 0 } else { attrs.nlink().saturating_sub(1) };
+    let left = if attrs.is_dir() {
+        0
+    } else {
+        attrs.nlink().saturating_sub(1)
+    };
     attrs.set_nlink(left);
 }
 
@@ -230,12 +234,7 @@ pub(super) fn rmdir(dir: &Inode, dentry: &ChildDentry) -> Result {
 }
 
 /// Renames at the server, and takes note of it for the directories.
-pub(super) fn rename_to(
-    old_dir: &Inode,
-    old: &[u8],
-    new_dir: &Inode,
-    new: &[u8],
-) -> Result {
+pub(super) fn rename_to(old_dir: &Inode, old: &[u8], new_dir: &Inode, new: &[u8]) -> Result {
     let across = !core::ptr::eq(old_dir, new_dir);
     let ops = (
         Putfh(old_dir.fh()),

@@ -114,8 +114,11 @@ impl<'a> Given<'a> {
 
     fn bad<R>(&self) -> Result<R> {
         let text = self.text().ok().and_then(|text| text.to_str().ok());
-        self.fc
-            .error(fmt!("bad value for option {}: {}", self.key, text.unwrap_or("?")));
+        self.fc.error(fmt!(
+            "bad value for option {}: {}",
+            self.key,
+            text.unwrap_or("?")
+        ));
         Err(EINVAL)
     }
 
@@ -285,7 +288,9 @@ impl MountOptions {
         params.acdirmin = or(self.acdirmin, params.acdirmin);
         params.acdirmax = or(self.acdirmax, params.acdirmax.max(params.acdirmin));
         if params.acregmin > params.acregmax || params.acdirmin > params.acdirmax {
-            fc.error(fmt!("acregmin and acdirmin must not be above acregmax and acdirmax"));
+            fc.error(fmt!(
+                "acregmin and acdirmin must not be above acregmax and acdirmax"
+            ));
             return Err(EINVAL);
         }
         params.patience = self.patience.unwrap_or(params.patience);
@@ -307,7 +312,8 @@ impl MountOptions {
     pub(super) fn check_remount(&self, fc: &FsContext<Rnfs4Fs>, server: &Server) -> Result {
         let now = server.params();
         let same = |given: Option<u32>, now: u32| given.is_none_or(|given| given == now);
-        let size = |given: Option<u32>, asked: u32, now: u32| same(given, asked) || same(given, now);
+        let size =
+            |given: Option<u32>, asked: u32, now: u32| same(given, asked) || same(given, now);
         let flag = |given: Option<bool>, now: bool| given.is_none_or(|given| given == now);
         let ok = same(self.minorversion, now.minorversion)
             && size(self.rsize, now.rsize, server.rsize())
@@ -326,7 +332,9 @@ impl MountOptions {
             && flag(self.nosharecache, now.nosharecache)
             && self.port.is_none_or(|p| p == 0 || p == now.addr.port());
         if !ok {
-            fc.error(fmt!("options of a mount cannot be changed: unmount and mount again"));
+            fc.error(fmt!(
+                "options of a mount cannot be changed: unmount and mount again"
+            ));
             return Err(EINVAL);
         }
         Ok(())
@@ -460,12 +468,21 @@ pub(super) fn show(m: &SeqFile, server: &Server) -> Result {
         LookupCache::Positive => seq_print!(m, ",lookupcache=pos"),
         LookupCache::None => seq_print!(m, ",lookupcache=none"),
     }
-    seq_print!(m, ",proto={}", if p.addr.is_ipv6() { "tcp6" } else { "tcp" });
+    seq_print!(
+        m,
+        ",proto={}",
+        if p.addr.is_ipv6() { "tcp6" } else { "tcp" }
+    );
     if p.addr.port() != NFS_PORT {
         seq_print!(m, ",port={}", p.addr.port());
     }
     seq_print!(m, ",timeo={},retrans={},sec=sys", p.timeo, p.retrans);
-    let text = |c: &CString| c.to_str().map_or_else(|_| CString::try_from_fmt(fmt!("?")), |s| CString::try_from_fmt(fmt!("{}", s)));
+    let text = |c: &CString| {
+        c.to_str().map_or_else(
+            |_| CString::try_from_fmt(fmt!("?")),
+            |s| CString::try_from_fmt(fmt!("{}", s)),
+        )
+    };
     if let Some(addr) = &p.clientaddr {
         seq_print!(m, ",clientaddr={}", text(addr)?.to_str().unwrap_or("?"));
     }

@@ -224,7 +224,11 @@ impl Inner {
             Getattr(request::CHANGED),
             Readdir {
                 cookie,
-                verifier: if cookie == 0 { Verifier::default() } else { self.verifier },
+                verifier: if cookie == 0 {
+                    Verifier::default()
+                } else {
+                    self.verifier
+                },
                 dircount: size / 2,
                 maxcount: size,
                 attrs: request::DIRENT,

@@ -93,7 +93,11 @@ pub(super) fn setattr(inode: &Inode, mut attr: Iattr<'_, Rnfs4Fs>) -> Result {
         gid: attr.gid(),
         atime: wire_time(attr.atime()),
         // The server sets it when it cuts the file.
-        mtime: if open_truncate { None } else { wire_time(attr.mtime()) },
+        mtime: if open_truncate {
+            None
+        } else {
+            wire_time(attr.mtime())
+        },
     };
     if set.is_empty() {
         return Ok(());

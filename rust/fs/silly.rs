@@ -5,8 +5,7 @@
 
 use kernel::{
     cred::Credential,
-    impl_has_work,
-    new_work,
+    impl_has_work, new_work,
     prelude::*,
     str::CString,
     sync::{
@@ -78,7 +77,12 @@ impl WorkItem for SillyUnlink {
 }
 
 impl SillyUnlink {
-    fn remove(&self) -> Result<(ChangeInfo, core::result::Result<rnfs4_proto::attrs::Attrs, rnfs4_proto::status::Status>)> {
+    fn remove(
+        &self,
+    ) -> Result<(
+        ChangeInfo,
+        core::result::Result<rnfs4_proto::attrs::Attrs, rnfs4_proto::status::Status>,
+    )> {
         let ops = (
             Putfh(&self.dir),
             Remove(self.name.to_bytes()),

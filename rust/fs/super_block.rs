@@ -82,11 +82,6 @@ impl SuperOperations for Rnfs4Fs {
         sb.info().server.wait_contexts_gone();
     }
 
-    fn quiesce(sb: &SuperBlock) {
-        // Files are closed there whose last request is done.
-        sb.info().server.client().registry().queue().flush();
-    }
-
     fn kill_super(info: KBox<SuperInfo>) {
         KBox::into_inner(info).server.disconnect();
     }

@@ -129,5 +129,7 @@ fn cstring(bytes: &[u8]) -> Result<CString> {
     let mut buf = KVec::with_capacity(bytes.len() + 1, GFP_KERNEL)?;
     buf.extend_from_slice(bytes, GFP_KERNEL)?;
     buf.push(0, GFP_KERNEL)?;
-    Ok(CStr::from_bytes_with_nul(&buf).map_err(|_| EIO)?.to_cstring()?)
+    Ok(CStr::from_bytes_with_nul(&buf)
+        .map_err(|_| EIO)?
+        .to_cstring()?)
 }

@@ -50,11 +50,6 @@ void rnfs4_helper_inode_spin_unlock(struct inode *inode)
 	spin_unlock(&inode->i_lock);
 }
 
-void rnfs4_helper_inode_lock(struct inode *inode)
-{
-	inode_lock(inode);
-}
-
 void rnfs4_helper_inode_unlock(struct inode *inode)
 {
 	inode_unlock(inode);
@@ -91,11 +86,6 @@ dev_t rnfs4_helper_make_dev(unsigned int major, unsigned int minor)
 void rnfs4_helper_sb_active_inc(struct super_block *sb)
 {
 	atomic_inc(&sb->s_active);
-}
-
-bool rnfs4_helper_sb_active_inc_not_zero(struct super_block *sb)
-{
-	return atomic_inc_not_zero(&sb->s_active);
 }
 
 struct dentry *rnfs4_helper_dget(struct dentry *dentry)

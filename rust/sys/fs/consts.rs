@@ -11,7 +11,7 @@ use kernel::bindings as kb;
 pub(crate) const FS_RENAME_DOES_D_MOVE: i32 = kb::FS_RENAME_DOES_D_MOVE as i32;
 
 /// Type bits of a mode.
-#[expect(missing_docs, reason = "each is named as in POSIX")]
+
 pub(crate) mod mode {
     use kernel::bindings as kb;
 
@@ -26,7 +26,7 @@ pub(crate) mod mode {
 }
 
 /// Types of directory entries.
-#[expect(missing_docs, reason = "each is named as in readdir(3)")]
+
 pub(crate) mod dt {
     use kernel::bindings as kb;
 
@@ -41,17 +41,14 @@ pub(crate) mod dt {
 }
 
 /// Flags of an open that the kernel crate does not name.
-#[expect(missing_docs, reason = "each is named as in open(2)")]
+
 pub(crate) mod open_flags {
     use kernel::bindings as kb;
 
-    pub(crate) const ACCMODE: u32 = 3;
     pub(crate) const WRONLY: u32 = kb::O_WRONLY;
-    pub(crate) const RDWR: u32 = kb::O_RDWR;
     pub(crate) const CREAT: u32 = kb::O_CREAT;
     pub(crate) const EXCL: u32 = kb::O_EXCL;
     pub(crate) const TRUNC: u32 = kb::O_TRUNC;
-    pub(crate) const DIRECT: u32 = kb::O_DIRECT;
     pub(crate) const DIRECTORY: u32 = kb::O_DIRECTORY;
     pub(crate) const NOFOLLOW: u32 = kb::O_NOFOLLOW;
 }

@@ -104,12 +104,6 @@ impl<T: FileSystem> Dentry<T> {
         unsafe { SuperBlock::from_raw((*self.as_ptr()).d_sb) }
     }
 
-    /// Returns a reference to the parent, which may be another a moment later.
-    pub(crate) fn dget_parent(&self) -> ARef<Self> {
-        // SAFETY: The dentry is valid; `dget_parent()` returns a reference to a dentry of the same superblock.
-        unsafe { ARef::from_raw(NonNull::new_unchecked(kb::dget_parent(self.as_ptr())).cast()) }
-    }
-
     /// Tells whether this is the root of a tree, with or without a name to come.
     pub(crate) fn is_root(&self) -> bool {
         // SAFETY: The dentry is valid; the word may be read without the lock.
@@ -127,11 +121,6 @@ impl<T: FileSystem> Dentry<T> {
     pub(crate) fn set_time(&self, time: u64) {
         // SAFETY: The dentry is valid; the word is written at once.
         unsafe { (&raw mut (*self.as_ptr()).d_time).write_volatile(time as ffi::c_ulong) };
-    }
-
-    /// Tells whether something is mounted on this dentry.
-    pub(crate) fn is_mountpoint(&self) -> bool {
-        self.flags() & kb::dentry_flags_DCACHE_MOUNTED != 0
     }
 
     /// Tells whether the dentry is not in the hash that lookups go through.
@@ -251,16 +240,6 @@ impl<T: FileSystem> ChildDentry<T> {
         // SAFETY: The dentry is negative and unhashed, and its parent is locked or it is in lookup; the call consumes
         // the inode's reference. What it returns belongs to us.
         unsafe { owned(kb::d_splice_alias(inode, self.as_ptr())) }
-    }
-
-    /// Ties a negative dentry to the inode of an object that has just been made under its name.
-    pub(crate) fn d_instantiate(&self, inode: ARef<INode<T>>) -> Result {
-        if self.inode().is_some() {
-            return Err(EEXIST);
-        }
-        // SAFETY: The dentry is negative and its parent is locked, so it stays so; the call consumes the reference.
-        unsafe { kb::d_instantiate(self.as_ptr(), ARef::into_raw(inode).as_ptr().cast()) };
-        Ok(())
     }
 
     /// Puts the dentry into the hash, where it is not.

@@ -62,11 +62,6 @@ impl<T: FileSystem> FsContext<T> {
         self.log(b'e', args);
     }
 
-    /// The same for what is no error.
-    pub(crate) fn warn(&self, args: fmt::Arguments<'_>) {
-        self.log(b'w', args);
-    }
-
     fn log(&self, level: u8, args: fmt::Arguments<'_>) {
         // SAFETY: The context is valid; `%pA` takes a pointer to `fmt::Arguments`.
         unsafe {
@@ -119,12 +114,6 @@ impl<T: FileSystem> FsContext<T> {
     pub(crate) fn set_synchronous(&mut self) {
         // SAFETY: The context is valid.
         unsafe { (*self.fc).sb_flags |= bindings::SB_SYNCHRONOUS };
-    }
-
-    /// Tells whether this is a remount.
-    pub(crate) fn is_reconfigure(&self) -> bool {
-        // SAFETY: The context is valid.
-        unsafe { (*self.fc).purpose() == bindings::fs_context_purpose_FS_CONTEXT_FOR_RECONFIGURE }
     }
 }
 

@@ -94,17 +94,6 @@ unsafe impl AlwaysRefCounted for VfsInode {
 }
 
 impl VfsInode {
-    /// Borrows a C inode.
-    ///
-    /// # Safety
-    ///
-    /// `inode` must be valid and referenced for all of `'a`.
-    #[inline]
-    pub(crate) unsafe fn from_raw<'a>(inode: *mut kb::inode) -> &'a Self {
-        // SAFETY: `VfsInode` is transparent; the rest is the caller's promise.
-        unsafe { &*inode.cast() }
-    }
-
     /// Returns the C inode.
     #[inline]
     pub(crate) fn as_ptr(&self) -> *mut kb::inode {
@@ -162,27 +151,6 @@ impl VfsInode {
         unsafe { (&raw const (*self.as_ptr()).i_gid.val).read_volatile() }
     }
 
-    /// Returns the modification time.
-    pub(crate) fn mtime(&self) -> Timespec {
-        // SAFETY: The inode is valid by the type invariants. Seconds and nanoseconds may belong to two updates, as for
-        // every reader in the kernel.
-        let inode = unsafe { &*self.as_ptr() };
-        Timespec {
-            sec: inode.i_mtime_sec,
-            nsec: inode.i_mtime_nsec,
-        }
-    }
-
-    /// Returns the time of the last status change.
-    pub(crate) fn ctime(&self) -> Timespec {
-        // SAFETY: As in `mtime`.
-        let inode = unsafe { &*self.as_ptr() };
-        Timespec {
-            sec: inode.i_ctime_sec,
-            nsec: inode.i_ctime_nsec & !bindings::I_CTIME_QUERIED,
-        }
-    }
-
     /// Returns the address space of the inode's data.
     pub(crate) fn mapping_ptr(&self) -> *mut kb::address_space {
         // SAFETY: The inode is valid by the type invariants; `i_mapping` does not change once it is set up.
@@ -209,13 +177,6 @@ impl VfsInode {
         AttrsGuard(self, PhantomData)
     }
 
-    /// Takes the inode's read-write semaphore for writing, as `inode_lock()`. May sleep.
-    pub(crate) fn inode_lock(&self) -> InodeLockGuard<'_> {
-        // SAFETY: The inode is valid by the type invariants.
-        unsafe { bindings::inode_lock(self.as_ptr()) };
-        InodeLockGuard(self, PhantomData)
-    }
-
     /// Sets the size and drops the pages beyond it. May sleep. The inode is locked, or its size is under the file
     /// system's own control otherwise.
     pub(crate) fn truncate_setsize(&self, size: u64) {
@@ -239,7 +200,12 @@ impl VfsInode {
     /// Has the VFS call `->write_inode()` by and by: there is data to be committed. Does not sleep.
     pub(crate) fn mark_dirty_datasync(&self) {
         // SAFETY: The inode is valid by the type invariants.
-        unsafe { kb::__mark_inode_dirty(self.as_ptr(), kb::inode_state_flags_enum_I_DIRTY_DATASYNC as ffi::c_int) };
+        unsafe {
+            kb::__mark_inode_dirty(
+                self.as_ptr(),
+                kb::inode_state_flags_enum_I_DIRTY_DATASYNC as ffi::c_int,
+            )
+        };
     }
 
     /// Drops the name of an inode that is gone from the server: its link count becomes 0, so that the last reference
@@ -247,12 +213,6 @@ impl VfsInode {
     pub(crate) fn clear_nlink(&self) {
         // SAFETY: The inode is valid by the type invariants.
         unsafe { kb::clear_nlink(self.as_ptr()) };
-    }
-
-    /// Drops dentries of this inode that nobody uses (`d_prune_aliases`). May sleep.
-    pub(crate) fn d_prune_aliases(&self) {
-        // SAFETY: The inode is valid by the type invariants.
-        unsafe { kb::d_prune_aliases(self.as_ptr()) };
     }
 
     /// Tells whether the inode has just been allocated by `iget5_locked()` and is not set up yet.
@@ -302,12 +262,6 @@ impl AttrsGuard<'_> {
     /// Sets the number of 512-byte blocks.
     pub(crate) fn set_blocks(&mut self, blocks: u64) {
         self.inode().i_blocks = blocks;
-    }
-
-    /// Sets the device number of a device node: major and minor.
-    pub(crate) fn set_rdev(&mut self, major: u32, minor: u32) {
-        // SAFETY: Only arithmetic.
-        self.inode().i_rdev = unsafe { bindings::make_dev(major, minor) };
     }
 
     /// Sets the access time.
@@ -428,14 +382,6 @@ impl<T: FileSystem> INode<T> {
     /// Forgets the type, to keep a reference that needs none.
     pub(crate) fn as_vfs(&self) -> ARef<VfsInode> {
         ARef::from(&self.0)
-    }
-
-    /// Takes a reference unless the inode is being evicted.
-    pub(crate) fn igrab(&self) -> Option<ARef<Self>> {
-        // SAFETY: The inode is valid by the type invariants.
-        let inode = NonNull::new(unsafe { kb::igrab(self.as_ptr()) })?;
-        // SAFETY: `igrab()` took a reference, which the `ARef` owns from here.
-        Some(unsafe { ARef::from_raw(inode.cast()) })
     }
 }
 

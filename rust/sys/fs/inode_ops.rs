@@ -6,15 +6,11 @@
 
 use core::{
     marker::PhantomData,
-    ptr::{
-        self,
-        NonNull, //
-    },
+    ptr, //
 };
 
 use kernel::{
     bindings as kb,
-    cred::Credential,
     error::VTABLE_DEFAULT_ERROR,
     ffi,
     prelude::*,
@@ -157,17 +153,6 @@ impl<'a, T: FileSystem> Iattr<'a, T> {
         self.0.ia_valid &= !(bindings::ATTR_SIZE | bindings::ATTR_OPEN);
     }
 
-    /// Tells whether anything is left to be changed.
-    pub(crate) fn is_empty(&self) -> bool {
-        const WANTED: u32 = bindings::ATTR_MODE
-            | bindings::ATTR_UID
-            | bindings::ATTR_GID
-            | bindings::ATTR_SIZE
-            | bindings::ATTR_ATIME
-            | bindings::ATTR_MTIME;
-        !self.has(WANTED)
-    }
-
     /// Returns the data of the open file through which the change is made, if it is.
     pub(crate) fn file(&self) -> Option<<T::FileInfo as ForeignOwnable>::Borrowed<'_>> {
         if !self.has(bindings::ATTR_FILE) || self.0.ia_file.is_null() {
@@ -206,11 +191,6 @@ impl KStat<'_> {
         }
     }
 
-    /// Sets the inode number.
-    pub(crate) fn set_ino(&mut self, ino: u64) {
-        self.0.ino = ino;
-    }
-
     /// Sets the number that changes with each change (`STATX_CHANGE_COOKIE`).
     pub(crate) fn set_change_cookie(&mut self, change: u64) {
         self.0.change_cookie = change;
@@ -244,12 +224,6 @@ impl<'a, T: FileSystem> OpeningFile<'a, T> {
     /// Returns the flags of the open (`O_*`).
     pub(crate) fn flags(&self) -> u32 {
         self.flags
-    }
-
-    /// Returns the credential of who opens.
-    pub(crate) fn cred(&self) -> &Credential {
-        // SAFETY: The file is valid, and so is its credential.
-        unsafe { Credential::from_ptr((*self.file).f_cred) }
     }
 
     /// Notes that the file was created by this open.
@@ -755,14 +729,4 @@ impl<O: InodeOperations> InodeOperationsVTable<O> {
 /// Returns the table of the inode operations `O`.
 pub(crate) const fn inode_ops<O: InodeOperations>() -> &'static InodeOps<O::Fs> {
     &InodeOperationsVTable::<O>::VTABLE
-}
-
-/// Returns a reference to the inode behind a raw pointer that C returned.
-///
-/// # Safety
-///
-/// `inode` must be a reference to an inode of `T` that the caller owns.
-pub(super) unsafe fn owned_inode<T: FileSystem>(inode: NonNull<kb::inode>) -> ARef<INode<T>> {
-    // SAFETY: By the contract.
-    unsafe { ARef::from_raw(inode.cast()) }
 }

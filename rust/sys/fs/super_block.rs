@@ -15,10 +15,7 @@ use kernel::{
     ffi,
     prelude::*,
     seq_file::SeqFile,
-    sync::aref::{
-        ARef,
-        AlwaysRefCounted, //
-    },
+    sync::aref::AlwaysRefCounted,
     types::Opaque, //
 };
 
@@ -79,19 +76,6 @@ impl<T: FileSystem> SuperBlock<T> {
     pub(crate) fn info(&self) -> &T::SuperInfo {
         // SAFETY: By the type invariants.
         unsafe { &*(*self.as_ptr()).s_fs_info.cast::<T::SuperInfo>() }
-    }
-
-    /// Returns the device number, by which the superblock is known in user space.
-    pub(crate) fn dev(&self) -> u32 {
-        // SAFETY: The superblock is valid; the number does not change.
-        unsafe { (*self.as_ptr()).s_dev }
-    }
-
-    /// Tells whether the file system is mounted read-only.
-    pub(crate) fn is_rdonly(&self) -> bool {
-        // SAFETY: The superblock is valid; the word may be read at any time.
-        let flags = unsafe { (&raw const (*self.as_ptr()).s_flags).read_volatile() };
-        flags & bindings::SB_RDONLY as ffi::c_ulong != 0
     }
 }
 
@@ -155,12 +139,6 @@ impl<'a, T: SuperOperations> NewSuperBlock<'a, T> {
         unsafe { kb::set_default_d_op(self.0.as_ptr(), ops.as_ptr()) };
     }
 
-    /// Has the access times kept by the server (`SB_NOATIME` on each inode is not needed then), and forbids
-    /// `MS_I_VERSION` games.
-    pub(crate) fn set_nosec(&mut self) {
-        self.raw(|sb| sb.s_flags |= bindings::SB_NOSEC as ffi::c_ulong);
-    }
-
     /// Sets the number of bytes that read-ahead aims at.
     pub(crate) fn set_readahead(&mut self, bytes: u64) {
         self.raw(|sb| {
@@ -222,10 +200,6 @@ pub(crate) trait SuperOperations: FileSystem {
     /// The superblock is about to be killed, and everything dirty has been written: waits until no I/O holds an inode. May
     /// sleep.
     fn written(sb: &SuperBlock<Self>);
-
-    /// The last user of a superblock has gone, and everything has been written: waits until nothing of ours holds one of its
-    /// inodes. May sleep.
-    fn quiesce(sb: &SuperBlock<Self>);
 
     /// Gives up the data of a superblock that is dead, or of a mount that came to share another one. May sleep.
     fn kill_super(info: KBox<Self::SuperInfo>);
@@ -446,23 +420,10 @@ pub(super) unsafe extern "C" fn kill_sb<T: SuperOperations>(sb: *mut kb::super_b
     // `kill_anon_super()` no `test` of `sget_fc()` runs on this superblock, and no inode of it is in use.
     unsafe {
         let info = (*sb).s_fs_info.cast::<T::SuperInfo>();
-        if !(*sb).s_root.is_null() {
-            kb::sync_filesystem(sb);
-            T::quiesce(SuperBlock::from_raw(sb));
-        }
         // `generic_shutdown_super()` writes back, too, but then finds fault with inodes that I/O still holds.
         kb::sync_filesystem(sb);
         T::written(SuperBlock::from_raw(sb));
         kb::kill_anon_super(sb);
         T::kill_super(KBox::from_raw(info));
-    }
-}
-
-/// Returns an active reference to a superblock unless it is going away.
-pub(crate) fn grab_active<T: FileSystem>(sb: &SuperBlock<T>) -> Option<ARef<SuperBlock<T>>> {
-    // SAFETY: The superblock's memory is valid; the helper takes the reference only where there is one already, and the
-    // `ARef` owns it.
-    unsafe {
-        bindings::sb_active_inc_not_zero(sb.as_ptr()).then(|| ARef::from_raw(NonNull::from(sb)))
     }
 }
