@@ -225,6 +225,14 @@ pub enum Mark {
     EndReboot,
 }
 
+/// What came of taking note of something.
+#[derive(Default)]
+struct Noted {
+    /// It was not known before.
+    news: bool,
+    mark: Mark,
+}
+
 /// The state manager's mind.
 #[derive(Clone, Debug)]
 pub struct Machine {
@@ -330,16 +338,23 @@ impl Machine {
             } => self.client_id(confirmed, scope_changed),
             Event::Done(step) => self.done(step),
             Event::Failed(step, failure) => self.failed(now_ms, step, failure),
-            Event::Saw(need) => self.need(now_ms, need),
+            Event::Saw(need) => {
+                let noted = self.need(need);
+                self.trouble(now_ms, noted)
+            }
             Event::MarkedNograce => {
                 // No trouble of the client's: who marks states over and over slows down by itself.
                 self.bits.set(Bits::RECLAIM_NOGRACE);
                 Mark::None
             }
             Event::SequenceFlags(flags) => self.sequence_flags(now_ms, flags),
-            Event::LeaseLapsed => self.need(now_ms, Need::Lease),
+            Event::LeaseLapsed => {
+                let noted = self.need(Need::Lease);
+                self.trouble(now_ms, noted)
+            }
             Event::Reconnected => {
-                let mark = self.need(now_ms, Need::Lease);
+                let noted = self.need(Need::Lease);
+                let mark = self.trouble(now_ms, noted);
                 // What did not answer may answer now.
                 self.not_before_ms = self.not_before_ms.min(now_ms);
                 mark
@@ -416,13 +431,9 @@ impl Machine {
         match action {
             Action::Done if step != Step::ExchangeId => return self.done(step),
             Action::Recover(need) => {
-                let before = self.bits;
                 // What the step was for is still to be done: its own bit stays.
-                let mark = self.need(now_ms, need);
-                if self.bits == before {
-                    self.slow_down(now_ms);
-                }
-                return mark;
+                self.slow_down(now_ms);
+                return self.need(need).mark;
             }
             Action::Fail => {
                 self.refused = Some(failure);
@@ -440,37 +451,38 @@ impl Machine {
         Mark::None
     }
 
-    fn need(&mut self, now_ms: u64, need: Need) -> Mark {
+    /// Notes what is needed.
+    fn need(&mut self, need: Need) -> Noted {
         match need {
-            Need::Lease => self.trouble(now_ms, Bits::CHECK_LEASE),
-            Need::Session => self.trouble(now_ms, Bits::SESSION_RESET),
-            Need::BindConn => self.trouble(now_ms, Bits::BIND_CONN_TO_SESSION),
+            Need::Lease => self.note(Bits::CHECK_LEASE, Mark::None),
+            Need::Session => self.note(Bits::SESSION_RESET, Mark::None),
+            Need::BindConn => self.note(Bits::BIND_CONN_TO_SESSION, Mark::None),
             Need::NewClient => {
                 self.bits.clear(Bits::LEASE_CONFIRM);
-                self.trouble(now_ms, Bits::LEASE_EXPIRED)
+                self.note(Bits::LEASE_EXPIRED, Mark::None)
             }
             Need::Expired => {
                 self.bits.clear(Bits::LEASE_CONFIRM);
-                self.trouble(
-                    now_ms,
-                    Bits::LEASE_EXPIRED
-                        .or(Bits::NO_RECLAIM)
-                        .or(Bits::RECLAIM_NOGRACE),
-                );
-                return Mark::Nograce;
+                let bits = Bits::LEASE_EXPIRED.or(Bits::NO_RECLAIM);
+                self.note(bits.or(Bits::RECLAIM_NOGRACE), Mark::Nograce)
             }
-            Need::Purge => self.trouble(now_ms, Bits::PURGE_STATE),
-        };
-        Mark::None
+            Need::Purge => self.note(Bits::PURGE_STATE, Mark::None),
+        }
     }
 
-    /// Sets `bits`. If that is news, it is a trouble; many calls may tell of the same one.
-    fn trouble(&mut self, now_ms: u64, bits: Bits) -> Mark {
-        if !self.bits.has(bits) {
-            self.bits.set(bits);
+    fn note(&mut self, bits: Bits, mark: Mark) -> Noted {
+        let news = !self.bits.has(bits);
+        self.bits.set(bits);
+        Noted { news, mark }
+    }
+
+    /// Somebody other than a step brings a trouble. Many calls may bring the same one: it counts when it
+    /// is news.
+    fn trouble(&mut self, now_ms: u64, noted: Noted) -> Mark {
+        if noted.news {
             self.slow_down(now_ms);
         }
-        Mark::None
+        noted.mark
     }
 
     /// One more trouble: the next step waits twice as long as after the one before, unless that one is
@@ -498,27 +510,23 @@ impl Machine {
         // A flag stays up until all that it speaks of is settled, so it is news only when it rises.
         let news = flags & !self.flags;
         self.flags = flags;
-        let mut mark = Mark::None;
+        let mut noted = Noted::default();
         if news & seq4_status::RESTART_RECLAIM_NEEDED != 0 && !self.bits.has(Bits::RECLAIM_COMPLETE)
         {
             // Session and client id have outlived the server, state has not.
-            self.trouble(now_ms, Bits::RECLAIM_REBOOT.or(Bits::RECLAIM_COMPLETE));
-            mark = Mark::Reboot;
-        }
-        if news & REVOKED != 0 {
+            let bits = Bits::RECLAIM_REBOOT.or(Bits::RECLAIM_COMPLETE);
+            noted = self.note(bits, Mark::Reboot);
+        } else if news & REVOKED != 0 {
             // Something was revoked, all of it perhaps: the stateids themselves can tell. (The C client
             // gives up every lock of every file here, and of the last but one its whole client id.)
-            self.trouble(now_ms, Bits::RECLAIM_NOGRACE);
-            if mark == Mark::None {
-                mark = Mark::Nograce;
-            }
+            noted = self.note(Bits::RECLAIM_NOGRACE, Mark::Nograce);
         }
         if self.backchannel && news & seq4_status::BACKCHANNEL_FAULT != 0 {
-            self.need(now_ms, Need::Session);
+            noted.news |= self.need(Need::Session).news;
         }
         if self.backchannel && news & CB_PATH != 0 {
-            self.need(now_ms, Need::BindConn);
+            noted.news |= self.need(Need::BindConn).news;
         }
-        mark
+        self.trouble(now_ms, noted)
     }
 }

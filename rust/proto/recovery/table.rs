@@ -607,12 +607,22 @@ static UNKNOWN: Row = Row {
 };
 const NO_STATUS: &[Status] = &[];
 
+impl Rule {
+    /// The rule holds for operations of `class` with a stateid of `state`.
+    pub const fn fits(&self, class: OpClass, state: StateKind) -> bool {
+        self.classes & class.bit() != 0 && self.states & state.bit() != 0
+    }
+}
+
 impl Row {
+    /// The rules in their order: the first that fits holds.
+    pub fn rules(&self) -> impl Iterator<Item = &'static Rule> {
+        self.first.iter().chain(self.then)
+    }
+
     fn action(&self, class: OpClass, state: StateKind) -> Option<Action> {
-        self.first
-            .iter()
-            .chain(self.then)
-            .find(|rule| rule.classes & class.bit() != 0 && rule.states & state.bit() != 0)
+        self.rules()
+            .find(|rule| rule.fits(class, state))
             .map(|rule| rule.action)
     }
 }
