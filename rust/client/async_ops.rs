@@ -94,7 +94,10 @@ impl Server {
         <C::Ops as Ops>::Res: Send,
     {
         let cred = ARef::from(call.cred());
-        let mut body = AsyncBody { call, sent: Stateid::ANONYMOUS };
+        let mut body = AsyncBody {
+            call,
+            sent: Stateid::ANONYMOUS,
+        };
         match body.build() {
             // If it cannot be started, the exchange is dropped and finishes the call.
             Ok(ops) => drop(self.client().start(self.how(&cred), ops, body)),

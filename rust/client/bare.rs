@@ -12,7 +12,7 @@ use rnfs4_proto::{
     xdr::XdrResult, //
 };
 
-use super::client::Client;
+use super::nfs_client::Client;
 use crate::sys::sunrpc::{
     program::Proc,
     task,
@@ -59,8 +59,15 @@ impl Client {
             res_max: Ops::res_max(&ops),
             flags,
         };
-        let (res, call) =
-            task::run_sync(self.rpc(), &msg, Bare { client: self, ops, reply: None });
+        let (res, call) = task::run_sync(
+            self.rpc(),
+            &msg,
+            Bare {
+                client: self,
+                ops,
+                reply: None,
+            },
+        );
         res?;
         call.reply.map(|(_, res)| res).ok_or(EIO)
     }

@@ -46,13 +46,9 @@ use crate::sys::wait::msleep_killable;
 /// How often CLOSE is tried with a newer stateid while other opens of the file come and go.
 const MAX_TRIES: u32 = 12;
 
-/// How one try to tell the server ended.
-enum Told {
-    /// The server knows.
-    Done(Option<Attrs>),
-    /// The state has changed meanwhile: look again what there is to tell.
-    LookAgain,
-}
+/// What one try to tell the server brought: `None` if the state has changed meanwhile, so that one has to look again what there
+/// is to tell; else the file's attributes, if they came along.
+type Told = Option<Option<Attrs>>;
 
 /// CLOSE, with the attributes that close-to-open consistency wants.
 struct CloseBody<'a> {
@@ -82,12 +78,13 @@ impl Body for CloseBody<'_> {
 
     fn finish(&mut self, res: Result<<Self::Ops as Ops>::Res>) {
         self.told = match res {
-            Err(_) => Told::LookAgain,
+            Err(_) => None,
             // The error of GETATTR stops the compound before CLOSE; whoever may not see attributes may still close.
-            Ok((_, _, Err(Status::OLD_STATEID))) => Told::LookAgain,
+            Ok((_, _, Err(Status::OLD_STATEID))) => None,
             Ok((_, attrs, _)) => {
-                self.state.reduced(&self.sent, Stateid::ANONYMOUS, Access::NONE);
-                Told::Done(attrs.ok())
+                self.state
+                    .reduced(&self.sent, Stateid::ANONYMOUS, Access::NONE);
+                Some(attrs.ok())
             }
         };
     }
@@ -123,15 +120,15 @@ impl Body for DowngradeBody<'_> {
 
     fn finish(&mut self, res: Result<<Self::Ops as Ops>::Res>) {
         self.told = match res {
-            Err(_) | Ok((_, Err(Status::OLD_STATEID))) => Told::LookAgain,
+            Err(_) | Ok((_, Err(Status::OLD_STATEID))) => None,
             Ok((_, Ok(stateid))) => {
                 self.state.reduced(&self.sent, stateid, self.access);
-                Told::Done(None)
+                Some(None)
             }
             // The server keeps more open than we need: that does no harm, and CLOSE will come.
             Ok((_, Err(_))) => {
                 self.state.reduced(&self.sent, self.sent, self.access);
-                Told::Done(None)
+                Some(None)
             }
         };
     }
@@ -142,6 +139,7 @@ impl Server {
     /// brought them. Bounded; killable.
     pub(super) fn close(&self, state: &Arc<OpenState>, access: Access) -> Option<Attrs> {
         state.uncount(access);
+        self.context_end();
         let attrs = self.reduce(state);
         state.owner().put_state(state);
         attrs
@@ -153,11 +151,13 @@ impl Server {
             let told = match state.reduction() {
                 Reduction::None => return None,
                 Reduction::Close(stateid) => self.send_close(state, stateid),
-                Reduction::Downgrade(stateid, access) => self.send_downgrade(state, stateid, access),
+                Reduction::Downgrade(stateid, access) => {
+                    self.send_downgrade(state, stateid, access)
+                }
             };
             match told {
-                Told::Done(attrs) => return attrs,
-                Told::LookAgain => msleep_killable(backoff.failed()).ok()?,
+                Some(attrs) => return attrs,
+                None => msleep_killable(backoff.failed()).ok()?,
             }
         }
         None
@@ -165,18 +165,33 @@ impl Server {
 
     fn send_close(&self, state: &Arc<OpenState>, stateid: Stateid) -> Told {
         let ops = (Putfh(*state.fh()), Getattr(request::INODE), Close(stateid));
-        let mut body = CloseBody { state, sent: stateid, told: Told::LookAgain };
-        self.client().call_body(self.how(state.owner().cred()), ops, &mut body);
+        let mut body = CloseBody {
+            state,
+            sent: stateid,
+            told: None,
+        };
+        self.client()
+            .call_body(self.how(state.owner().cred()), ops, &mut body);
         body.told
     }
 
     fn send_downgrade(&self, state: &Arc<OpenState>, stateid: Stateid, access: Access) -> Told {
         let ops = (
             Putfh(*state.fh()),
-            OpenDowngrade { stateid, access: ShareAccess(access.0), deny: 0 },
+            OpenDowngrade {
+                stateid,
+                access: ShareAccess(access.0),
+                deny: 0,
+            },
         );
-        let mut body = DowngradeBody { state, sent: stateid, access, told: Told::LookAgain };
-        self.client().call_body(self.how(state.owner().cred()), ops, &mut body);
+        let mut body = DowngradeBody {
+            state,
+            sent: stateid,
+            access,
+            told: None,
+        };
+        self.client()
+            .call_body(self.how(state.owner().cred()), ops, &mut body);
         body.told
     }
 }

@@ -40,7 +40,7 @@ use rnfs4_proto::{
 };
 
 use super::{
-    client::Client,
+    nfs_client::Client,
     open_state::{
         OpenState,
         Recovery, //
@@ -251,10 +251,13 @@ impl<B: Body> Exchange<B> {
             return true;
         };
         let reply = self.reply.as_ref().map(|r| &r.sequence);
-        let action =
-            self.client.session().done(slot, outcome(reply, self.malformed, task.was_sent()));
+        let action = self
+            .client
+            .session()
+            .done(slot, outcome(reply, self.malformed, task.was_sent()));
         if let Some(Ok(res)) = reply {
-            self.client.renewed(self.sent_ms, res.status_flags, self.privileged);
+            self.client
+                .renewed(self.sent_ms, res.status_flags, self.privileged);
         }
         match action {
             SeqAction::Done | SeqAction::Fail(_) => return true,
@@ -274,7 +277,11 @@ impl<B: Body> Exchange<B> {
     /// What an operation's error leads to. True when it is the caller's to see.
     fn operation_failed(&mut self, task: &Task, status: Status) -> bool {
         let state = self.body.state().map(|(state, sent)| (state.clone(), sent));
-        let kind = if state.is_some() { StateKind::Open } else { StateKind::None };
+        let kind = if state.is_some() {
+            StateKind::Open
+        } else {
+            StateKind::None
+        };
         match (decide(status, self.body.class(), kind), state) {
             (Action::Retry | Action::Delay, _) => {
                 let delay = self.backoff.failed();
@@ -352,7 +359,11 @@ impl<B: Body> RpcCall for Exchange<B> {
     fn decode(&mut self, xdr: &mut Decoder<'_>) -> Result {
         match self.ops.decode_status(xdr) {
             Ok((status, (sequence, res))) => {
-                self.reply = Some(Reply { sequence, status, res });
+                self.reply = Some(Reply {
+                    sequence,
+                    status,
+                    res,
+                });
                 Ok(())
             }
             Err(_) => {
@@ -446,7 +457,11 @@ impl Client {
         class: OpClass,
         ops: O,
     ) -> Result<O::Res> {
-        let mut body = Plain { class, pages: how.pages, res: Err(EIO) };
+        let mut body = Plain {
+            class,
+            pages: how.pages,
+            res: Err(EIO),
+        };
         self.call_body(how, ops, &mut body);
         body.res
     }

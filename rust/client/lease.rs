@@ -32,11 +32,11 @@ use rnfs4_proto::{
 };
 
 use super::{
-    client::Client,
     exchange::{
         Body,
         How, //
     },
+    nfs_client::Client,
     server::{
         IO_OVERHEAD,
         MAX_IO, //
@@ -119,7 +119,10 @@ impl Client {
                 identity.create_seqid = res.seqid;
             }
             let scope = identity.server.scope;
-            (res.confirmed(), !old_scope.as_slice().is_empty() && old_scope != scope)
+            (
+                res.confirmed(),
+                !old_scope.as_slice().is_empty() && old_scope != scope,
+            )
         }))
     }
 
@@ -130,7 +133,10 @@ impl Client {
 
     /// BIND_CONN_TO_SESSION of the one connection there is, for calls.
     pub(super) fn bind_conn(self: &Arc<Self>) -> Answer {
-        let bind = BindConnToSession { sessionid: self.session().id(), dir: BindDir::Fore };
+        let bind = BindConnToSession {
+            sessionid: self.session().id(),
+            dir: BindDir::Fore,
+        };
         let (res,) = self.call_bare(Flags::Hard, (bind,))?;
         Ok(res.map(|_| ()))
     }
@@ -170,33 +176,39 @@ impl Client {
         identity.create_seqid = identity.create_seqid.wrapping_add(1);
         drop(identity);
         if !res.fore.acceptable(&fore, NEEDED_OPS) {
-            pr_warn!("{}: the server's session limits are too small\n", self.name());
+            pr_warn!(
+                "{}: the server's session limits are too small\n",
+                self.name()
+            );
             return Err(EINVAL);
         }
         let limits = Limits {
             max_request: res.fore.max_request_size,
             max_response: res.fore.max_response_size,
-            max_ops: res.fore.max_ops,
         };
-        self.session().establish(res.sessionid, res.fore.max_reqs, limits);
+        self.session()
+            .establish(res.sessionid, res.fore.max_reqs, limits);
         Ok(Ok(()))
     }
 
     /// DESTROY_SESSION.
     pub(super) fn destroy_session(self: &Arc<Self>, flags: Flags) -> Answer {
         let (res,) = self.call_bare(flags, (DestroySession(self.session().id()),))?;
-        Ok(res.map(|_| ()))
+        Ok(res)
     }
 
     /// DESTROY_CLIENTID.
     pub(super) fn destroy_clientid(self: &Arc<Self>, flags: Flags) -> Answer {
         let (res,) = self.call_bare(flags, (DestroyClientid(self.clientid()),))?;
-        Ok(res.map(|_| ()))
+        Ok(res)
     }
 
     /// A lone SEQUENCE, to see whether session and lease are alive.
     pub(super) fn check_lease(self: &Arc<Self>) -> Answer {
-        let mut body = Lone { res: Err(EIO), failed: None };
+        let mut body = Lone {
+            res: Err(EIO),
+            failed: None,
+        };
         self.call_body(self.how_privileged(), (), &mut body);
         body.res.map(|()| body.failed.map_or(Ok(()), Err))
     }
@@ -204,11 +216,16 @@ impl Client {
     /// RECLAIM_COMPLETE for everything.
     pub(super) fn reclaim_complete(self: &Arc<Self>) -> Answer {
         let (res,) = self.call(self.how_privileged(), (ReclaimComplete { one_fs: false },))?;
-        Ok(res.map(|_| ()))
+        Ok(res)
     }
 
     /// How recovery calls.
     pub(super) fn how_privileged(&self) -> How<'_> {
-        How { cred: self.cred(), privileged: true, flags: Flags::Hard, pages: None }
+        How {
+            cred: self.cred(),
+            privileged: true,
+            flags: Flags::Hard,
+            pages: None,
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 //! The client: session, lease, state and recovery, between the file system and the wire.
 //!
-//! * [`registry`], [`client`]: which clients there are, and what each has.
+//! * [`registry`], [`nfs_client`]: which clients there are, and what each has.
 //! * [`exchange`], [`session`], [`async_ops`], [`bare`]: how a compound gets its answer.
 //! * [`owner`], [`open_state`], [`open_context`], [`open`], [`close`]: open files.
 //! * [`state_manager`], [`lease`], [`reclaim`], [`renew`]: the lease, and recovery when it or the server is lost.
@@ -10,11 +10,11 @@
 
 mod async_ops;
 mod bare;
-mod client;
 mod close;
 mod errno;
 mod exchange;
 mod lease;
+mod nfs_client;
 mod open;
 mod open_context;
 mod open_state;
@@ -30,7 +30,6 @@ mod state_manager;
 
 pub(crate) use {
     async_ops::AsyncOps,
-    client::Client,
     errno::{
         status_error,
         StatusExt, //

@@ -55,10 +55,7 @@ use rnfs4_proto::{
 
 use super::{
     errno::StatusExt,
-    exchange::{
-        Body,
-        How, //
-    },
+    exchange::Body,
     open_context::{
         ContextReservation,
         OpenContext, //
@@ -172,7 +169,9 @@ impl OpenBody {
         let fresh = room.state.state(self.owner.clone(), fh)?;
         let state = self.owner.get_state(fresh, room.node);
         state.opened(open.stateid, self.access);
-        let ctx = room.context.context(&self.server, state, self.access, self.cred.clone())?;
+        let ctx = room
+            .context
+            .context(&self.server, state, self.access, self.cred.clone())?;
         // From here on an error closes the file again.
         setattr.transpose().errno()?;
         Ok(Opened {
@@ -204,9 +203,10 @@ impl Server {
         let owner = self.owners().get(&req.cred, || client.next_owner_id())?;
         let access = Access::new(req.read, req.write);
         let (fh, claim) = match req.target {
-            OpenTarget::Name { dir, name } => {
-                (*dir, OpenClaim::Null(Opaque::new(name).ok_or(ENAMETOOLONG)?))
-            }
+            OpenTarget::Name { dir, name } => (
+                *dir,
+                OpenClaim::Null(Opaque::new(name).ok_or(ENAMETOOLONG)?),
+            ),
             OpenTarget::File { fh } => (*fh, OpenClaim::Fh),
         };
         let (how, setattr) = open_how(&req);
@@ -241,7 +241,12 @@ impl Server {
 /// How the file is made, and what is set behind that: an exclusive create keeps its verifier in the times, and truncation of a
 /// file that is not made is an operation of its own.
 fn open_how(req: &OpenRequest<'_>) -> (OpenHow, Option<Setattr>) {
-    let set = |attrs| Some(Setattr { stateid: Stateid::CURRENT, attrs });
+    let set = |attrs| {
+        Some(Setattr {
+            stateid: Stateid::CURRENT,
+            attrs,
+        })
+    };
     match &req.create {
         Some(create) if create.exclusive => {
             let verifier = Verifier(random_u64().to_be_bytes());
@@ -253,9 +258,13 @@ fn open_how(req: &OpenRequest<'_>) -> (OpenHow, Option<Setattr>) {
             (OpenHow::Exclusive41(verifier, create.attrs), set(times))
         }
         Some(create) => (OpenHow::Unchecked(create.attrs), None),
-        None if req.truncate => {
-            (OpenHow::NoCreate, set(SetAttrs { size: Some(0), ..SetAttrs::default() }))
-        }
+        None if req.truncate => (
+            OpenHow::NoCreate,
+            set(SetAttrs {
+                size: Some(0),
+                ..SetAttrs::default()
+            }),
+        ),
         None => (OpenHow::NoCreate, None),
     }
 }

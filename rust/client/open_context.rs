@@ -71,7 +71,6 @@ pub(crate) struct OpenContext {
     closing: Option<Pin<KBox<Closing>>>,
 }
 
-
 /// Memory for a context, so that a reply to OPEN can be acted on without allocating.
 pub(super) struct ContextReservation {
     context: UniqueArc<MaybeUninit<OpenContext>>,
@@ -95,6 +94,7 @@ impl ContextReservation {
         access: Access,
         cred: ARef<Credential>,
     ) -> Result<Arc<OpenContext>> {
+        server.context_begin();
         let (their_server, their_state) = (server.clone(), state.clone());
         let closing = self.closing.write_pin_init(pin_init!(Closing {
             server: their_server,
@@ -157,11 +157,6 @@ impl OpenContext {
     /// The file.
     pub(crate) fn fh(&self) -> &Fh {
         self.state.fh()
-    }
-
-    /// Whether it was opened for reading.
-    pub(crate) fn can_read(&self) -> bool {
-        self.access.can_read()
     }
 
     /// Whether it was opened for writing.

@@ -44,11 +44,6 @@ impl Access {
         Self(u32::from(read) | u32::from(write) << 1)
     }
 
-    /// Whether data may be read.
-    pub(crate) fn can_read(self) -> bool {
-        self.0 & 1 != 0
-    }
-
     /// Whether data may be written.
     pub(crate) fn can_write(self) -> bool {
         self.0 & 2 != 0

@@ -25,9 +25,7 @@ use kernel::{
 use rnfs4_proto::types::Fh;
 
 use super::open_state::OpenState;
-use crate::sys::{
-    cred::cred_fscmp,
-};
+use crate::sys::cred::cred_fscmp;
 
 /// Length of an owner's name on the wire.
 pub(crate) const OWNER_NAME: usize = 16;
@@ -159,10 +157,6 @@ impl OpenOwner {
             f(state);
         }
     }
-
-    fn is_idle(&self) -> bool {
-        self.states.lock().is_empty()
-    }
 }
 
 /// The owners of one server.
@@ -179,7 +173,11 @@ impl Owners {
     }
 
     /// The owner for `cred`; `next_id` makes a name for a new one. May sleep.
-    pub(crate) fn get(&self, cred: &Credential, next_id: impl FnOnce() -> u64) -> Result<Arc<OpenOwner>> {
+    pub(crate) fn get(
+        &self,
+        cred: &Credential,
+        next_id: impl FnOnce() -> u64,
+    ) -> Result<Arc<OpenOwner>> {
         let key = CredKey(ARef::from(cred));
         if let Some(owner) = self.tree.lock().get(&key) {
             return Ok(owner.clone());
@@ -205,21 +203,6 @@ impl Owners {
     pub(crate) fn for_each(&self, mut f: impl FnMut(&Arc<OpenOwner>)) {
         for (_, owner) in self.tree.lock().iter() {
             f(owner);
-        }
-    }
-
-    /// Forgets the owners that have nothing open and that nobody is about to use.
-    pub(crate) fn purge_idle(&self) {
-        loop {
-            let mut tree = self.tree.lock();
-            let idle = tree
-                .iter()
-                .find(|(_, owner)| owner.is_idle())
-                .map(|(key, _)| CredKey(key.0.clone()));
-            let Some(key) = idle else { return };
-            let node = tree.remove_node(&key);
-            drop(tree);
-            drop(node);
         }
     }
 }

@@ -4,7 +4,6 @@
 
 use kernel::{
     alloc::KVec,
-    prelude::*,
     str::CString, //
 };
 

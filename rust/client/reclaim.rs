@@ -43,9 +43,9 @@ use rnfs4_proto::{
 };
 
 use super::{
-    client::Client,
     exchange::How,
     lease::Answer,
+    nfs_client::Client,
     open::wire_owner,
     open_state::{
         Access,
@@ -95,13 +95,17 @@ impl Client {
 
     fn for_each_state(&self, mut f: impl FnMut(&Arc<OpenState>)) {
         self.for_each_server(|server| {
-            server.owners().for_each(|owner| owner.for_each_state(&mut f));
+            server
+                .owners()
+                .for_each(|owner| owner.for_each_state(&mut f));
         });
     }
 
     /// The pass after the server's restart: CLAIM_PREVIOUS for each open.
     pub(super) fn reclaim_reboot(self: &Arc<Self>) {
-        self.pass(Step::ReclaimReboot, |state| state.recovery() == Recovery::Reboot);
+        self.pass(Step::ReclaimReboot, |state| {
+            state.recovery() == Recovery::Reboot
+        });
     }
 
     /// The pass over what is lost on the server: tested, and opened anew where it is gone.
@@ -198,16 +202,21 @@ impl Client {
             return Ok(Ok(false));
         };
         let mut status = [Status::OK];
-        let how = How { cred: state.owner().cred(), ..self.how_privileged() };
-        let ops = (TestStateid { stateids: &[stateid], statuses: &mut status },);
+        let how = How {
+            cred: state.owner().cred(),
+            ..self.how_privileged()
+        };
+        let ops = (TestStateid {
+            stateids: &[stateid],
+            statuses: &mut status,
+        },);
         let (res,) = self.call_as(how, OpClass::TestStateid, ops)?;
         let [status] = status;
         if res.is_ok() && matches!(status, Status::EXPIRED | Status::ADMIN_REVOKED) {
             // The server keeps a revoked stateid until it knows that we know.
-            let (freed,) = self.call_as(how, OpClass::FreeStateid, (FreeStateid(stateid),))?;
-            drop(freed);
+            let _ = self.call_as(how, OpClass::FreeStateid, (FreeStateid(stateid),))?;
         }
-        Ok(res.map(|_| status.is_ok()))
+        Ok(res.map(|()| status.is_ok()))
     }
 
     /// Opens `state` again, once for each access that its contexts have. The server's answer is that of the first that failed.
@@ -250,7 +259,10 @@ impl Client {
                 claim,
             },
         );
-        let how = How { cred: state.owner().cred(), ..self.how_privileged() };
+        let how = How {
+            cred: state.owner().cred(),
+            ..self.how_privileged()
+        };
         let (putfh, open) = self.call_as(how, class, ops)?;
         Ok(putfh.and(open))
     }

@@ -12,7 +12,7 @@ use kernel::{
 };
 
 use super::{
-    client::{
+    nfs_client::{
         Client,
         TEARDOWN, //
     },
@@ -79,14 +79,28 @@ impl Registry {
     }
 
     /// The client for a mount; a new one starts to introduce itself to the server. May sleep.
-    pub(crate) fn client(self: &Arc<Self>, net: &NetNs, params: &MountParams) -> Result<ClientUser> {
+    pub(crate) fn client(
+        self: &Arc<Self>,
+        net: &NetNs,
+        params: &MountParams,
+    ) -> Result<ClientUser> {
         let mut inner = self.inner.lock();
-        if let Some(entry) = inner.clients.iter_mut().find(|e| e.client.matches(net, params)) {
+        if let Some(entry) = inner
+            .clients
+            .iter_mut()
+            .find(|e| e.client.matches(net, params))
+        {
             entry.users += 1;
             return Ok(ClientUser(entry.client.clone()));
         }
         let client = Client::new(self, net, params)?;
-        inner.clients.push(Entry { client: client.clone(), users: 1 }, GFP_KERNEL)?;
+        inner.clients.push(
+            Entry {
+                client: client.clone(),
+                users: 1,
+            },
+            GFP_KERNEL,
+        )?;
         let user = ClientUser(client);
         drop(inner);
         // On failure `user` takes the entry out again.
@@ -96,7 +110,11 @@ impl Registry {
 
     fn put(self: &Arc<Self>, client: &Arc<Client>) {
         let mut inner = self.inner.lock();
-        let Some(at) = inner.clients.iter().position(|e| Arc::ptr_eq(&e.client, client)) else {
+        let Some(at) = inner
+            .clients
+            .iter()
+            .position(|e| Arc::ptr_eq(&e.client, client))
+        else {
             return;
         };
         if let Some(entry) = inner.clients.get_mut(at) {
@@ -130,12 +148,16 @@ impl Registry {
 
     fn is_quiet(&self) -> bool {
         // The waker changes the count before it wakes; a busy lock means that he is about to.
-        self.inner.try_lock().is_some_and(|inner| inner.leaving == 0)
+        self.inner
+            .try_lock()
+            .is_some_and(|inner| inner.leaving == 0)
     }
 
     /// For module exit: waits until nothing of ours runs any more. No mount exists or can be made.
     pub(crate) fn shut_down(&self) {
-        while self.gone.wait_idle_timeout(kernel::time::msecs_to_jiffies(1000), || self.is_quiet())
+        while self
+            .gone
+            .wait_idle_timeout(kernel::time::msecs_to_jiffies(1000), || self.is_quiet())
             != Waited::True
         {}
         self.queue.flush();

@@ -14,11 +14,11 @@ use kernel::{
 use rnfs4_proto::recovery::table::OpClass;
 
 use super::{
-    client::Client,
     exchange::{
         Body,
         How, //
     },
+    nfs_client::Client,
 };
 use crate::sys::{
     sunrpc::Flags,
@@ -81,9 +81,20 @@ impl Client {
     }
 
     fn renew(self: &Arc<Self>) {
-        let how = How { cred: self.cred(), privileged: false, flags: Flags::SoftErr, pages: None };
+        let how = How {
+            cred: self.cred(),
+            privileged: false,
+            flags: Flags::SoftErr,
+            pages: None,
+        };
         // If it cannot be started, dropping it arms the next one.
-        let _ = self.start(how, (), Renewal { client: self.clone() });
+        let _ = self.start(
+            how,
+            (),
+            Renewal {
+                client: self.clone(),
+            },
+        );
     }
 
     /// A SEQUENCE that was sent at `sent_ms` succeeded: the lease holds, and the server may have something to tell.

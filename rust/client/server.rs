@@ -4,8 +4,12 @@
 
 use kernel::{
     cred::Credential,
+    new_spinlock,
     prelude::*,
-    sync::Arc, //
+    sync::{
+        Arc,
+        SpinLock, //
+    },
 };
 use rnfs4_proto::{
     attrs::{
@@ -20,8 +24,8 @@ use rnfs4_proto::{
     },
     ops::{
         attr::{
-            Getattr,
             GetFsattr, //
+            Getattr,
         },
         fh::{
             Getfh,
@@ -31,19 +35,18 @@ use rnfs4_proto::{
     },
     status::Status,
     types::{
-        Bitmap,
         Fh,
         Fsid, //
     },
 };
 
 use super::{
-    client::Client,
     errno::{
         status_error,
         StatusExt, //
     },
     exchange::How,
+    nfs_client::Client,
     open_state::OpenState,
     owner::Owners,
     params::MountParams,
@@ -55,7 +58,8 @@ use super::{
 use crate::sys::{
     mm::PageVec,
     net::NetNs,
-    sunrpc::PagedReply, //
+    sunrpc::PagedReply,
+    wait::WaitQueue, //
 };
 
 /// Largest READ or WRITE, as NFS_MAX_FILE_IO_SIZE of the C client.
@@ -75,7 +79,6 @@ pub(crate) struct Server {
     client: ClientUser,
     params: MountParams,
     fsid: Fsid,
-    supported: Bitmap,
     rsize: u32,
     wsize: u32,
     dtsize: u32,
@@ -83,6 +86,11 @@ pub(crate) struct Server {
     max_file_size: u64,
     #[pin]
     owners: Owners,
+    /// Open contexts that hold their inode.
+    #[pin]
+    contexts: SpinLock<u32>,
+    #[pin]
+    contexts_gone: WaitQueue,
 }
 
 /// A server and the object on it that was asked for.
@@ -128,7 +136,13 @@ impl Server {
         let client = registry.client(net, &params)?;
         let mut path = KVec::with_capacity(params.path.len(), GFP_KERNEL)?;
         for name in &params.path {
-            path.push(Component { name, status: Status::OK }, GFP_KERNEL)?;
+            path.push(
+                Component {
+                    name,
+                    status: Status::OK,
+                },
+                GFP_KERNEL,
+            )?;
         }
         let how = How {
             cred: client.cred(),
@@ -153,7 +167,11 @@ impl Server {
         let server = Self::new(client, params, &root_attrs, &info)?;
         server.client.lease_time(info.lease_time);
         server.client.add_server(&server)?;
-        Ok(Connected { server, root_fh, root_attrs })
+        Ok(Connected {
+            server,
+            root_fh,
+            root_attrs,
+        })
     }
 
     fn new(
@@ -165,7 +183,11 @@ impl Server {
         let limits = client.session().limits();
         let io = |asked: u32, server: u64, message: u32| {
             let most = message.saturating_sub(IO_OVERHEAD).min(MAX_IO);
-            let most = u64::from(most).min(if server == 0 { u64::from(MAX_IO) } else { server }) as u32;
+            let most = u64::from(most).min(if server == 0 {
+                u64::from(MAX_IO)
+            } else {
+                server
+            }) as u32;
             let size = if asked == 0 { most } else { asked.min(most) };
             // Whole pages: a request never splits one.
             (size & !(MIN_IO - 1)).max(MIN_IO)
@@ -178,16 +200,39 @@ impl Server {
                 client,
                 params,
                 fsid: root.fsid,
-                supported: info.supported,
                 rsize,
                 wsize,
                 dtsize,
                 name_max: if info.maxname == 0 { 255 } else { info.maxname.min(255) },
                 max_file_size: if info.maxfilesize == 0 { i64::MAX as u64 } else { info.maxfilesize },
                 owners <- Owners::new(),
+                contexts <- new_spinlock!(0),
+                contexts_gone <- WaitQueue::new(),
             }),
             GFP_KERNEL,
         )
+    }
+
+    /// A context is made.
+    pub(super) fn context_begin(&self) {
+        *self.contexts.lock() += 1;
+    }
+
+    /// A context has let go of its inode.
+    pub(super) fn context_end(&self) {
+        let mut contexts = self.contexts.lock();
+        *contexts -= 1;
+        if *contexts == 0 {
+            // Under the lock: who waits may free us as soon as he has it.
+            self.contexts_gone.wake_all();
+        }
+    }
+
+    /// Waits until no context holds an inode: what the last close or write leaves behind when the superblock is to be killed.
+    /// Everything dirty has been written. May sleep.
+    pub(crate) fn wait_contexts_gone(&self) {
+        self.contexts_gone
+            .wait_idle_until(|| *self.contexts.lock() == 0);
     }
 
     /// What kill_sb calls when the superblock is dead: its open state is no longer recovered, and if it was the client's last,
@@ -220,11 +265,6 @@ impl Server {
         self.fsid
     }
 
-    /// Attributes that the server's file system has.
-    pub(crate) fn supported(&self) -> Bitmap {
-        self.supported
-    }
-
     /// Most bytes of a READ; whole pages.
     pub(crate) fn rsize(&self) -> u32 {
         self.rsize
@@ -252,7 +292,12 @@ impl Server {
 
     /// How this mount calls on behalf of `cred`.
     pub(crate) fn how<'a>(&self, cred: &'a Credential) -> How<'a> {
-        How { cred, privileged: false, flags: self.params.patience, pages: None }
+        How {
+            cred,
+            privileged: false,
+            flags: self.params.patience,
+            pages: None,
+        }
     }
 
     /// One compound (SEQUENCE is put in front): waits for the reply, through recovery, DELAY and GRACE. `Ok` means that there
@@ -268,7 +313,10 @@ impl Server {
         ops: O,
         pages: &'p PageVec,
     ) -> Result<(O::Res, PagedReply<'p>)> {
-        let how = How { pages: Some(pages), ..self.how(cred) };
+        let how = How {
+            pages: Some(pages),
+            ..self.how(cred)
+        };
         let res = self.client.call(how, ops)?;
         Ok((res, PagedReply::new(pages, pages.len())?))
     }

@@ -70,8 +70,6 @@ pub(crate) struct Limits {
     pub(crate) max_request: u32,
     /// Largest reply in bytes, RPC header included.
     pub(crate) max_response: u32,
-    /// Most operations in a compound.
-    pub(crate) max_ops: u32,
 }
 
 struct Inner {
@@ -133,7 +131,11 @@ impl Session {
             self.slot_queue.sleep(task, privileged);
             return Ok(Acquired::Sleeping);
         };
-        let slot = Slot { grant, session: inner.id, told: false };
+        let slot = Slot {
+            grant,
+            session: inner.id,
+            told: false,
+        };
         Ok(if grant.probe && !lone {
             Acquired::InDoubt(slot)
         } else {
@@ -170,7 +172,9 @@ impl Session {
                 inner.finishing -= 1;
             } else {
                 // Never went out.
-                let _ = inner.table.done(slot.grant, SeqOutcome::NoReply { was_sent: false });
+                let _ = inner
+                    .table
+                    .done(slot.grant, SeqOutcome::NoReply { was_sent: false });
             }
             inner.is_drained()
         };
@@ -190,9 +194,11 @@ impl Session {
     /// Waits until no call is in flight. Killable, and given up when `stop` says so.
     pub(crate) fn wait_drained(&self, mut stop: impl FnMut() -> bool) {
         loop {
-            let wait = self.drained.wait_idle_timeout(kernel::time::msecs_to_jiffies(1000), || {
-                self.inner.lock().is_drained() || stop()
-            });
+            let wait = self
+                .drained
+                .wait_idle_timeout(kernel::time::msecs_to_jiffies(1000), || {
+                    self.inner.lock().is_drained() || stop()
+                });
             if wait == crate::sys::wait::Waited::True {
                 return;
             }
@@ -227,12 +233,6 @@ impl Session {
     pub(crate) fn close(&self, err: Error) {
         self.inner.lock().closed = Some(err);
         self.slot_queue.wake_all();
-    }
-
-    /// How many calls are in flight, and how many may be.
-    pub(crate) fn slots(&self) -> (u32, u32) {
-        let inner = self.inner.lock();
-        (inner.table.in_use(), inner.table.limit())
     }
 }
 

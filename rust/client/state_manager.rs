@@ -6,7 +6,8 @@
 //! go on. It never decides anything itself. Answers to `nfs4_run_state_manager()`.
 
 use kernel::{
-    new_mutex, new_spinlock,
+    new_mutex,
+    new_spinlock,
     prelude::*,
     str::CString,
     sync::{
@@ -35,9 +36,9 @@ use rnfs4_proto::{
 };
 
 use super::{
-    client::Client,
     errno::status_error,
     lease::Answer,
+    nfs_client::Client,
     open_state::{
         OpenState,
         Recovery, //
@@ -170,7 +171,11 @@ impl Client {
 
     /// The session or its connection is not what it should be.
     pub(super) fn session_lost(&self, unbound: bool) {
-        self.tell(Event::Saw(if unbound { Need::BindConn } else { Need::Session }));
+        self.tell(Event::Saw(if unbound {
+            Need::BindConn
+        } else {
+            Need::Session
+        }));
     }
 
     /// No renewal got through.
@@ -235,9 +240,11 @@ impl Client {
 
     /// Sleeps until `news` holds of the next step, at most `ms` milliseconds.
     fn nap(&self, ms: u32, mut news: impl FnMut(Step) -> bool) {
-        self.manager.news.wait_idle_timeout(msecs_to_jiffies(ms).max(1), || {
-            self.is_leaving() || news(self.manager.step())
-        });
+        self.manager
+            .news
+            .wait_idle_timeout(msecs_to_jiffies(ms).max(1), || {
+                self.is_leaving() || news(self.manager.step())
+            });
     }
 
     /// Takes one step and tells the machine how it went.
@@ -255,9 +262,14 @@ impl Client {
             }
             Step::ExchangeId => match self.exchange_id(flags) {
                 Ok(Ok((confirmed, scope_changed))) => {
-                    self.tell(Event::ClientId { confirmed, scope_changed });
+                    self.tell(Event::ClientId {
+                        confirmed,
+                        scope_changed,
+                    });
                 }
-                Ok(Err(status)) => self.step_failed(step, Failure::Status(status), status_error(status)),
+                Ok(Err(status)) => {
+                    self.step_failed(step, Failure::Status(status), status_error(status))
+                }
                 Err(err) => self.step_failed(step, Failure::NoReply, err),
             },
             Step::DestroySession => self.taken(step, self.destroy_session(Flags::SoftErr)),
@@ -280,7 +292,9 @@ impl Client {
     fn taken(&self, step: Step, res: Answer) {
         match res {
             Ok(Ok(())) => self.tell(Event::Done(step)),
-            Ok(Err(status)) => self.step_failed(step, Failure::Status(status), status_error(status)),
+            Ok(Err(status)) => {
+                self.step_failed(step, Failure::Status(status), status_error(status))
+            }
             Err(err) => self.step_failed(step, Failure::NoReply, err),
         }
     }
@@ -306,7 +320,9 @@ impl Client {
         for _ in 0..10 {
             match self.destroy_clientid(Flags::SoftErr) {
                 Ok(Err(Status::DELAY | Status::CLIENTID_BUSY)) => {
-                    self.manager.news.wait_idle_timeout(msecs_to_jiffies(100), || false);
+                    self.manager
+                        .news
+                        .wait_idle_timeout(msecs_to_jiffies(100), || false);
                 }
                 _ => return,
             }

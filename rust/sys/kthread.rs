@@ -7,9 +7,9 @@
 use core::ptr::NonNull;
 
 use kernel::{
-    ffi,
     bindings as kb,
     error::from_err_ptr,
+    ffi,
     prelude::*, //
 };
 use rnfs4_bindings as bindings;
@@ -40,7 +40,9 @@ impl KThread {
         // SAFETY: Keeps the task_struct until `Drop`, even if the thread ended by itself; never null here.
         unsafe {
             kb::get_task_struct(task);
-            Ok(Self { task: NonNull::new_unchecked(task) })
+            Ok(Self {
+                task: NonNull::new_unchecked(task),
+            })
         }
     }
 }

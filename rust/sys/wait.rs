@@ -5,8 +5,8 @@
 //! C header: [`include/linux/wait.h`](srctree/include/linux/wait.h)
 
 use kernel::{
-    ffi,
     bindings as kb,
+    ffi,
     prelude::*,
     time::Jiffies,
     types::Opaque, //
@@ -52,7 +52,8 @@ impl WaitQueue {
     /// Sleeps until `cond` holds. `ERESTARTSYS` when the task is being killed. `cond` runs before each sleep with
     /// the task already marked as sleeping: it must not sleep itself.
     pub(crate) fn wait_killable(&self, cond: impl FnMut() -> bool) -> Result {
-        self.wait(kb::TASK_KILLABLE, Jiffies::MAX >> 1, cond).map(|_| ())
+        self.wait(kb::TASK_KILLABLE, Jiffies::MAX >> 1, cond)
+            .map(|_| ())
     }
 
     /// The same for at most `timeout` jiffies.
@@ -66,7 +67,8 @@ impl WaitQueue {
 
     /// For kernel threads, which get no signals: sleeps at most `timeout` jiffies without counting as blocked.
     pub(crate) fn wait_idle_timeout(&self, timeout: Jiffies, cond: impl FnMut() -> bool) -> Waited {
-        self.wait(kb::TASK_IDLE, timeout, cond).unwrap_or(Waited::TimedOut)
+        self.wait(kb::TASK_IDLE, timeout, cond)
+            .unwrap_or(Waited::TimedOut)
     }
 
     /// For kernel threads: sleeps until `cond` holds.
@@ -103,12 +105,6 @@ impl WaitQueue {
         unsafe { kb::finish_wait(self.head.get(), entry.get()) };
         res
     }
-}
-
-/// Whether the calling task has been told to die.
-pub(crate) fn fatal_signal_pending() -> bool {
-    // SAFETY: Always safe for the current task.
-    unsafe { bindings::fatal_signal_pending() }
 }
 
 /// Sleeps for `ms` milliseconds or until the task is killed (`ERESTARTSYS`).

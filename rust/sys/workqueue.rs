@@ -10,8 +10,7 @@ use core::{
 };
 
 use kernel::{
-    bindings as kb,
-    container_of,
+    bindings as kb, container_of,
     prelude::*,
     sync::Arc,
     workqueue::{

@@ -72,9 +72,8 @@ impl SockAddr {
     pub(crate) fn to_text(self) -> Result<CString> {
         let mut buf = [0u8; TEXT_MAX];
         // SAFETY: The buffer is valid for its length and the address valid for its family.
-        let n = unsafe {
-            bindings::rpc_ntop(self.as_ptr().cast(), buf.as_mut_ptr().cast(), buf.len())
-        };
+        let n =
+            unsafe { bindings::rpc_ntop(self.as_ptr().cast(), buf.as_mut_ptr().cast(), buf.len()) };
         let text = core::str::from_utf8(buf.get(..n).ok_or(EINVAL)?).map_err(|_| EINVAL)?;
         CString::try_from_fmt(fmt!("{text}"))
     }

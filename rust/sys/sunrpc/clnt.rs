@@ -7,10 +7,10 @@
 use core::ptr::NonNull;
 
 use kernel::{
-    ffi,
     bindings as kb,
     cred::Credential,
     error::from_err_ptr,
+    ffi,
     prelude::*, //
 };
 use rnfs4_bindings as bindings;

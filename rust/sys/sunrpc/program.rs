@@ -4,8 +4,6 @@
 //!
 //! What is encoded is up to each call (see [`super::task`]); the table here only names the procedures for statistics.
 
-use kernel::prelude::*;
-use rnfs4_bindings as bindings;
 
 /// NFS_PROGRAM.
 const PROGRAM: u32 = 100_003;
@@ -23,7 +21,8 @@ macro_rules! procs {
             $($(#[$meta])* #[doc = $name] $variant,)*
         }
 
-        const NAMES: &[&CStr] = &[$(kernel::c_str!($name),)*];
+        /// Terminated by NUL.
+        const NAMES: &[&str] = &[$(concat!($name, "\0"),)*];
     };
 }
 
@@ -33,11 +32,9 @@ procs! {
     Write = "WRITE",
     Commit = "COMMIT",
     Open = "OPEN",
-    OpenNoattr = "OPEN_NOATTR",
     OpenDowngrade = "OPEN_DOWNGRADE",
     Close = "CLOSE",
     Setattr = "SETATTR",
-    Fsinfo = "FSINFO",
     Lock = "LOCK",
     Lockt = "LOCKT",
     Locku = "LOCKU",
@@ -48,9 +45,7 @@ procs! {
     Remove = "REMOVE",
     Rename = "RENAME",
     Link = "LINK",
-    Symlink = "SYMLINK",
     Create = "CREATE",
-    Statfs = "STATFS",
     Readlink = "READLINK",
     Readdir = "READDIR",
     ExchangeId = "EXCHANGE_ID",
@@ -118,7 +113,7 @@ const fn procinfos() -> [bindings::rpc_procinfo; NR] {
     while i < NR {
         table[i].p_proc = COMPOUND;
         table[i].p_statidx = i as u32;
-        table[i].p_name = NAMES[i].as_ptr().cast();
+        table[i].p_name = NAMES[i].as_ptr();
         i += 1;
     }
     table
@@ -149,7 +144,7 @@ static STATS: Shared<bindings::rpc_stat> = Shared(core::cell::UnsafeCell::new(pi
 
 static PROGRAM4: Shared<bindings::rpc_program> =
     Shared(core::cell::UnsafeCell::new(bindings::rpc_program {
-        name: c"rnfs4".as_ptr().cast(),
+        name: "rnfs4\0".as_ptr(),
         number: PROGRAM,
         nrvers: 5,
         version: VERSIONS.0.get().cast(),
@@ -157,6 +152,11 @@ static PROGRAM4: Shared<bindings::rpc_program> =
         // No security flavour of ours needs rpc_pipefs yet.
         pipe_dir_name: core::ptr::null(),
     }));
+
+/// The name of a procedure, terminated by NUL.
+pub(super) fn name(proc: Proc) -> *const u8 {
+    NAMES[proc as usize].as_ptr()
+}
 
 /// The program for `rpc_create()`.
 pub(super) fn program() -> *const bindings::rpc_program {

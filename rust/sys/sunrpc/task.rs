@@ -18,12 +18,12 @@ use core::{
 };
 
 use kernel::{
-    ffi,
     cred::Credential,
     error::{
         from_err_ptr,
         to_result, //
     },
+    ffi,
     prelude::*,
     time::Jiffies,
     types::Opaque, //
@@ -156,12 +156,6 @@ impl Task {
         // SAFETY: As above.
         unsafe { (*self.as_ptr()).tk_flags &= !(bindings::RPC_TASK_SENT as u16) };
     }
-
-    /// Whether the task has been told to die.
-    pub(crate) fn is_signalled(&self) -> bool {
-        // SAFETY: The task is alive.
-        unsafe { bindings::RPC_SIGNALLED(self.as_ptr()) }
-    }
 }
 
 /// What the callbacks find: the procedure a call runs under, and the call.
@@ -180,7 +174,7 @@ impl<C: RpcCall> Frame<C> {
             p_replen: msg.res_max.div_ceil(4) as u32,
             p_timer: 0,
             p_statidx: msg.proc as u32,
-            p_name: core::ptr::null(),
+            p_name: program::name(msg.proc),
         }
     }
 
@@ -211,15 +205,15 @@ impl<C: RpcCall> Frame<C> {
         obj: *const ffi::c_void,
     ) {
         // SAFETY: As promised by the caller; sunrpc gives valid streams.
-        let res = unsafe {
+        unsafe {
             let frame = &mut *obj.cast_mut().cast::<Self>();
-            let mut xdr = Encoder::new(NonNull::new_unchecked(rqst), NonNull::new_unchecked(xdr));
-            frame.call.encode(&mut xdr)
-        };
-        if res.is_err() {
-            // Cannot happen with true upper bounds; then the call must fail, not go out half encoded.
-            // SAFETY: The request belongs to the task that is encoding it.
-            unsafe { bindings::rpc_task_fail((*rqst).rq_task, EIO.to_errno()) };
+            let start = bindings::xdr_stream_pos(xdr);
+            let (rqst, stream) = (NonNull::new_unchecked(rqst), NonNull::new_unchecked(xdr));
+            if frame.call.encode(&mut Encoder::new(rqst, stream)).is_err() {
+                // Cannot happen with true upper bounds. Then the server must not run half a compound: without arguments it
+                // answers that they are garbage, which ends the call.
+                bindings::xdr_truncate_encode(xdr, start as usize);
+            }
         }
     }
 
@@ -236,7 +230,9 @@ impl<C: RpcCall> Frame<C> {
         unsafe {
             bindings::xdr_set_scratch_buffer(xdr, scratch.get().cast(), SCRATCH);
             let frame = &mut *obj.cast::<Self>();
-            let res = frame.call.decode(&mut Decoder::new(NonNull::new_unchecked(xdr)));
+            let res = frame
+                .call
+                .decode(&mut Decoder::new(NonNull::new_unchecked(xdr)));
             bindings::xdr_set_scratch_buffer(xdr, core::ptr::null_mut(), 0);
             kernel::error::from_result(|| res.map(|()| 0))
         }
@@ -273,9 +269,10 @@ impl<C: RpcCall> Frame<C> {
         flags: u32,
         workqueue: *mut kernel::bindings::workqueue_struct,
     ) -> Result<NonNull<bindings::rpc_task>> {
-        // SAFETY: `frame` is valid; only the procedure's address is taken.
+        // SAFETY: `frame` is valid.
+        let rpc_proc = unsafe { &raw const (*frame).proc };
         let message = bindings::rpc_message {
-            rpc_proc: unsafe { &raw const (*frame).proc },
+            rpc_proc,
             rpc_argp: frame.cast(),
             rpc_resp: frame.cast(),
             rpc_cred: msg.cred.as_ptr(),
@@ -299,17 +296,26 @@ impl<C: RpcCall> Frame<C> {
 /// Runs a call in this thread until it has ended; `call` then holds what its callbacks left there. The error is the
 /// task's. May sleep; killable.
 pub(crate) fn run_sync<C: RpcCall>(clnt: &RpcClnt, msg: &Message<'_>, call: C) -> (Result, C) {
-    let mut frame = Frame { proc: Frame::<C>::procinfo(msg), call };
+    let mut frame = Frame {
+        proc: Frame::<C>::procinfo(msg),
+        call,
+    };
     // SAFETY: A synchronous task has ended, and nothing refers to it but the reference we put, when `rpc_run_task()`
     // returns; so the frame on this stack outlives it.
     let res = unsafe {
-        Frame::run(clnt, msg, &raw mut frame, &Frame::<C>::SYNC_OPS, 0, core::ptr::null_mut()).and_then(
-            |task| {
-                let status = (*task.as_ptr()).tk_status;
-                bindings::rpc_put_task(task.as_ptr());
-                to_result(status)
-            },
+        Frame::run(
+            clnt,
+            msg,
+            &raw mut frame,
+            &Frame::<C>::SYNC_OPS,
+            0,
+            core::ptr::null_mut(),
         )
+        .and_then(|task| {
+            let status = (*task.as_ptr()).tk_status;
+            bindings::rpc_put_task(task.as_ptr());
+            to_result(status)
+        })
     };
     (res, frame.call)
 }
@@ -328,15 +334,31 @@ pub(crate) fn run_async<C: RpcCall + Send + 'static>(
     call: C,
     queue: &OwnedQueue,
 ) -> Result<Started<C>> {
-    let frame = KBox::new(Frame { proc: Frame::<C>::procinfo(msg), call }, GFP_KERNEL)?;
+    let frame = KBox::new(
+        Frame {
+            proc: Frame::<C>::procinfo(msg),
+            call,
+        },
+        GFP_KERNEL,
+    )?;
     let frame = KBox::into_raw(frame);
     // SAFETY: The frame is released by `Frame::release`, which sunrpc calls when the task goes, or at once if it could not be
     // made.
     let task = unsafe {
-        Frame::run(clnt, msg, frame, &Frame::<C>::ASYNC_OPS, bindings::RPC_TASK_ASYNC, queue.as_ptr())?
+        Frame::run(
+            clnt,
+            msg,
+            frame,
+            &Frame::<C>::ASYNC_OPS,
+            bindings::RPC_TASK_ASYNC,
+            queue.as_ptr(),
+        )?
     };
     // SAFETY: Boxes are not null.
-    Ok(Started { task, frame: unsafe { NonNull::new_unchecked(frame) } })
+    Ok(Started {
+        task,
+        frame: unsafe { NonNull::new_unchecked(frame) },
+    })
 }
 
 impl<C: RpcCall> Started<C> {
@@ -346,7 +368,10 @@ impl<C: RpcCall> Started<C> {
         // SAFETY: We hold a reference to the task.
         to_result(unsafe { bindings::rpc_wait_for_completion_task(self.task.as_ptr()) })?;
         let this = ManuallyDrop::new(self);
-        Ok(Ended { task: this.task, frame: this.frame })
+        Ok(Ended {
+            task: this.task,
+            frame: this.frame,
+        })
     }
 }
 
@@ -361,14 +386,6 @@ impl<C: RpcCall> Drop for Started<C> {
 pub(crate) struct Ended<C: RpcCall> {
     task: NonNull<bindings::rpc_task>,
     frame: NonNull<Frame<C>>,
-}
-
-impl<C: RpcCall> Ended<C> {
-    /// How it ended.
-    pub(crate) fn status(&self) -> Result {
-        // SAFETY: The task has ended and we hold a reference.
-        to_result(unsafe { (*self.task.as_ptr()).tk_status })
-    }
 }
 
 impl<C: RpcCall> Deref for Ended<C> {

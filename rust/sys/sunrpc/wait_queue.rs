@@ -50,14 +50,6 @@ impl RpcWaitQueue {
         };
     }
 
-    /// The same, but not longer than until `jiffies` (absolute) have come; the task then goes on with -ETIMEDOUT in its status.
-    pub(crate) fn sleep_timeout(&self, task: &Task, until: kernel::time::Jiffies) {
-        // SAFETY: As in `sleep`.
-        unsafe {
-            bindings::rpc_sleep_on_timeout(self.inner.get(), task.as_ptr(), None, until)
-        };
-    }
-
     /// Wakes the first task, the most privileged one. Any context.
     pub(crate) fn wake_next(&self) {
         // SAFETY: The queue is alive.

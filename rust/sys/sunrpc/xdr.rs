@@ -41,13 +41,21 @@ impl Encoder<'_> {
         rqst: NonNull<bindings::rpc_rqst>,
         xdr: NonNull<bindings::xdr_stream>,
     ) -> Self {
-        Self { xdr, rqst, data: None }
+        Self {
+            xdr,
+            rqst,
+            data: None,
+        }
     }
 
     /// The same request with the pages that its one operation with file data (WRITE) sends. They must stay allocated until the
     /// task has ended.
     pub(crate) fn with_data<'b>(&mut self, pages: &'b PageVec) -> Encoder<'b> {
-        Encoder { xdr: self.xdr, rqst: self.rqst, data: Some(pages) }
+        Encoder {
+            xdr: self.xdr,
+            rqst: self.rqst,
+            data: Some(pages),
+        }
     }
 
     /// The pages into which the reply's bulk data is to be received, and how many bytes of reply come before it.
@@ -105,7 +113,10 @@ impl Decoder<'_> {
     ///
     /// The stream is set up for decoding, has a scratch buffer, and nobody else uses it for the decoder's life.
     pub(super) unsafe fn new(xdr: NonNull<bindings::xdr_stream>) -> Self {
-        Self { xdr, _borrow: PhantomData }
+        Self {
+            xdr,
+            _borrow: PhantomData,
+        }
     }
 }
 
@@ -168,13 +179,12 @@ impl<'a> PagedReply<'a> {
                 pages.as_ptr(),
                 len as u32,
             );
-            bindings::xdr_set_scratch_buffer(
-                state.xdr.get(),
-                state.scratch.get().cast(),
-                SCRATCH,
-            );
+            bindings::xdr_set_scratch_buffer(state.xdr.get(), state.scratch.get().cast(), SCRATCH);
         }
-        Ok(Self { state, _pages: PhantomData })
+        Ok(Self {
+            state,
+            _pages: PhantomData,
+        })
     }
 
     fn decoder(&mut self) -> Decoder<'_> {

@@ -9,10 +9,7 @@ use kernel::{
     cred::Credential,
     impl_has_delayed_work, impl_has_work, new_delayed_work, new_mutex, new_spinlock, new_work,
     prelude::*,
-    str::{
-        CStrExt as _,
-        CString, //
-    },
+    str::CString,
     sync::{
         aref::ARef,
         atomic::{
@@ -42,7 +39,6 @@ use rnfs4_proto::{
 };
 
 use super::{
-    open_state::OpenState,
     params::MountParams,
     registry::Registry,
     server::Server,
@@ -50,7 +46,10 @@ use super::{
     state_manager::Manager, //
 };
 use crate::sys::{
-    cred::machine_cred,
+    cred::{
+        current_cred,
+        machine_cred, //
+    },
     mm::PageVec,
     net::NetNs,
     sunrpc::{
@@ -147,7 +146,8 @@ impl Client {
             net,
             addr: &params.addr,
             servername: &params.hostname,
-            cred: &cred,
+            // Whose user namespace the server's ids are in: the mounter's.
+            cred: &current_cred(),
             timeo: (params.timeo as usize) * msecs_to_jiffies(100),
             retrans: params.retrans,
             noresvport: params.noresvport,
@@ -211,16 +211,6 @@ impl Client {
     /// The server's name, for messages.
     pub(crate) fn name(&self) -> &str {
         self.hostname.to_str().unwrap_or("server")
-    }
-
-    /// The server's address.
-    pub(crate) fn addr(&self) -> &SockAddr {
-        &self.addr
-    }
-
-    /// 1 or 2.
-    pub(crate) fn minorversion(&self) -> u32 {
-        self.minorversion
     }
 
     /// The client id in use. May sleep.
@@ -325,7 +315,9 @@ impl Client {
 
     /// Waits until the last call is gone.
     pub(super) fn wait_calls_done(&self) {
-        while self.calls_done.wait_idle_timeout(msecs_to_jiffies(1000), || *self.calls.lock() == 0)
+        while self
+            .calls_done
+            .wait_idle_timeout(msecs_to_jiffies(1000), || *self.calls.lock() == 0)
             != Waited::True
         {}
     }
