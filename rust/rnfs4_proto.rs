@@ -15,6 +15,8 @@
 
 #![cfg_attr(not(MODULE), no_std)]
 #![forbid(unsafe_code)]
+// A server must not be able to bring the client down.
+#![deny(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
 #[path = "proto/attrs.rs"]
 pub mod attrs;

@@ -460,6 +460,17 @@ fn a_lost_session_costs_a_session() {
     c.settle();
 }
 
+#[test]
+fn a_new_session_answers_all_doubts() {
+    let mut c = settled();
+    c.server.session = None;
+    for need in [Need::Lease, Need::BindConn, Need::Session] {
+        c.event(Event::Saw(need));
+    }
+    assert_eq!(c.story(), [Step::DestroySession, Step::CreateSession]);
+    c.settle();
+}
+
 /// Measured with the C client: the session goes while RECLAIM_COMPLETE is under way, and every open
 /// waits for ever.
 #[test]

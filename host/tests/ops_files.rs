@@ -385,8 +385,11 @@ fn entry(x: X, cookie: u64, name: &[u8], kind: u32) -> X {
         .u32(kind)
 }
 
-/// All entries by cookie, name and type, how it ended, and whether that was the directory's end.
-fn entries(x: &X) -> (Vec<(u64, Vec<u8>, u32)>, Option<XdrError>, bool) {
+/// Cookie, name and type.
+type Entry = (u64, Vec<u8>, u32);
+
+/// All entries, how it ended, and whether that was the directory's end.
+fn entries(x: &X) -> (Vec<Entry>, Option<XdrError>, bool) {
     let mut source = Watched::new(&x.0);
     let mut list = Vec::new();
     let mut it = DirEntries::new(&mut source, request::DIRENT);
