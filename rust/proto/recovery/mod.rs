@@ -2,10 +2,11 @@
 
 //! Recovery: what an error means, and what the state manager does about it.
 //!
-//! * [`table`]: error x operation x state -> action, all of it.
+//! * [`table`]: error x operation x state -> [`action`], all of it.
 //! * [`machine`]: the state bits, and which step is next.
 //! * [`lease`], [`backoff`], [`inflight`]: the arithmetic beside.
 
+pub mod action;
 pub mod backoff;
 pub mod inflight;
 pub mod lease;
