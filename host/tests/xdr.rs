@@ -281,3 +281,16 @@ proptest! {
         prop_assert_eq!(info.ok(), (atomic < 2).then_some(ChangeInfo { atomic: atomic == 1, before, after }));
     }
 }
+
+/// What the kernel has on its stack.
+#[test]
+fn nothing_is_larger_than_it_must_be() {
+    use core::mem::size_of;
+    assert!(size_of::<Fh>() <= 132);
+    assert!(size_of::<rnfs4_proto::attrs::Attrs>() <= 512);
+    assert!(size_of::<rnfs4_proto::attrs::FsAttrs>() <= 256);
+    assert!(size_of::<rnfs4_proto::ops::open::Open>() <= 512);
+    assert!(size_of::<rnfs4_proto::ops::open::OpenRes>() <= 128);
+    assert!(size_of::<rnfs4_proto::session::SlotTable>() <= 640);
+    assert!(size_of::<rnfs4_proto::recovery::machine::Machine>() <= 64);
+}
