@@ -16,6 +16,9 @@
 # Each result carries the seconds since the one before. A script that ends early, or gives another number of results than planned,
 # has failed.
 
+# shellcheck source=qemu/guest/within.sh
+. /guest/within.sh
+
 tests_done=0
 tests_bad=0
 tests_planned=0
@@ -104,13 +107,4 @@ below() {
 		not_ok "$1"
 		return 1
 	fi
-}
-
-within() {
-	local end=$((SECONDS + $1))
-	shift
-	until "$@"; do
-		[ "$SECONDS" -lt "$end" ] || return 1
-		sleep 0.1
-	done
 }

@@ -1,0 +1,58 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0
+"""Holds files open and does to them what it is told, one command from stdin at a time, with one line for an answer: "ok", what was
+read, or the name of the error (EIO). Nothing is forked and nothing else is done, so each error belongs to one call.
+
+    open NAME PATH [FLAG...]    FLAG as in O_WRONLY, without the O_; RDWR if there is none
+    write NAME TEXT             appends TEXT and a line feed, by one write()
+    fill NAME BYTES             appends so many bytes, by one write()
+    read NAME                   reads from the beginning, all of it
+    fsync NAME
+    close NAME
+    user UID                    from here on as that user
+"""
+
+import errno
+import os
+import sys
+
+
+def do(files, command, *args):
+    if command == "user":
+        os.setgroups([])
+        os.setgid(int(args[0]))
+        os.setuid(int(args[0]))
+        return "ok"
+    name, *args = args
+    if command == "open":
+        path, *flags = args
+        files[name] = os.open(path, sum(getattr(os, "O_" + flag) for flag in flags or ["RDWR"]), 0o644)
+        return "ok"
+    fd = files[name]
+    if command == "write":
+        os.write(fd, (" ".join(args) + "\n").encode())
+    elif command == "fill":
+        os.write(fd, b"x" * int(args[0]))
+    elif command == "read":
+        return os.pread(fd, 1 << 20, 0).decode().replace("\n", " ").strip()
+    elif command == "fsync":
+        os.fsync(fd)
+    elif command == "close":
+        del files[name]
+        os.close(fd)
+    else:
+        return f"{command}?"
+    return "ok"
+
+
+def main():
+    files = {}
+    for line in sys.stdin:
+        try:
+            answer = do(files, *line.split())
+        except OSError as error:
+            answer = errno.errorcode[error.errno]
+        print(answer, flush=True)
+
+
+main()
