@@ -88,6 +88,16 @@ fn a_lost_session_costs_a_session() {
     c.settle();
 }
 
+/// A program marks a state while the pass has gone by it already.
+#[test]
+fn a_state_marked_during_a_pass_is_not_left_behind() {
+    let mut c = settled();
+    c.mark_nograce(2);
+    c.mark_later = Some((0, 0));
+    assert_eq!(c.story(), [Step::ReclaimNograce, Step::ReclaimNograce]);
+    c.settle();
+}
+
 #[test]
 fn a_new_session_answers_all_doubts() {
     let mut c = settled();
@@ -390,6 +400,7 @@ enum Chaos {
     Saw(Need),
     Flags(u32),
     Marked(usize),
+    MarkLater(u8, usize),
     Lapsed,
     Reconnected,
     Time(u16),
@@ -420,6 +431,7 @@ fn chaos() -> impl Strategy<Value = Chaos> {
         1 => need.prop_map(Chaos::Saw),
         1 => (0u32..0x800).prop_map(|f| Chaos::Flags(f & !seq4_status::RESTART_RECLAIM_NEEDED)),
         1 => (0usize..3).prop_map(Chaos::Marked),
+        1 => (0u8..6, 0usize..3).prop_map(|(n, state)| Chaos::MarkLater(n, state)),
         1 => Just(Chaos::Lapsed),
         1 => Just(Chaos::Reconnected),
         2 => any::<u16>().prop_map(Chaos::Time),
@@ -446,6 +458,7 @@ proptest! {
                 Chaos::Saw(need) => c.event(Event::Saw(need)),
                 Chaos::Flags(flags) => c.event(Event::SequenceFlags(flags)),
                 Chaos::Marked(state) => c.mark_nograce(state),
+                Chaos::MarkLater(n, state) => c.mark_later = Some((n, state)),
                 Chaos::Lapsed => c.event(Event::LeaseLapsed),
                 Chaos::Reconnected => c.event(Event::Reconnected),
                 Chaos::Time(ms) => c.now += u64::from(ms),

@@ -6,7 +6,8 @@
 
 use rnfs4_proto::{
     recovery::table::{
-        decide, decide_malformed, decide_no_reply, Action, Need, OpClass, StateKind, ROWS,
+        decide, decide_malformed, decide_no_reply, tested, Action, Need, OpClass, StateKind,
+        Tested, ROWS,
     },
     status::{Errno, Status},
 };
@@ -315,6 +316,24 @@ fn success_and_the_unknown() {
             format!("{unknown:?}"),
             expected(HARD, class, StateKind::None)
         );
+    }
+}
+
+#[test]
+fn what_test_stateid_says() {
+    assert_eq!(tested(Status::OK), Tested::Good);
+    let revoked = [
+        Status::EXPIRED,
+        Status::ADMIN_REVOKED,
+        Status::DELEG_REVOKED,
+    ];
+    for status in Status::ALL {
+        let expected = if revoked.contains(status) {
+            Tested::Revoked
+        } else {
+            Tested::Gone
+        };
+        assert_eq!(tested(*status), expected, "{status}");
     }
 }
 

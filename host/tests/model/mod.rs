@@ -152,6 +152,8 @@ pub struct Client {
     pub states: [Mark; 3],
     pub faults: VecDeque<Option<Fault>>,
     pub steps: u32,
+    /// A program marks this state after so many calls more.
+    pub mark_later: Option<(u8, usize)>,
     /// There are open files.
     pub open: bool,
 }
@@ -168,6 +170,7 @@ impl Client {
             states: [Mark::None; 3],
             faults: VecDeque::new(),
             steps: 0,
+            mark_later: None,
             open: false,
         }
     }
@@ -208,6 +211,14 @@ impl Client {
         run: impl FnOnce(&mut Server) -> Result<T, Status>,
     ) -> Result<T, Failure> {
         self.now += 1;
+        match self.mark_later {
+            Some((0, state)) => {
+                self.mark_later = None;
+                self.mark_nograce(state);
+            }
+            Some((n, state)) => self.mark_later = Some((n - 1, state)),
+            None => (),
+        }
         match self.faults.pop_front().flatten() {
             None => run(&mut self.server).map_err(Failure::Status),
             Some(Fault::Status(status)) => Err(Failure::Status(status)),

@@ -34,7 +34,7 @@ pub enum OpClass {
     Lockt,
     /// LOCKU.
     Locku,
-    /// TEST_STATEID as a whole; what it says of each stateid is decided elsewhere.
+    /// TEST_STATEID as a whole; for what it says of each stateid see [`Tested`].
     TestStateid,
     /// FREE_STATEID.
     FreeStateid,
@@ -175,4 +175,16 @@ pub enum Action {
     LostLock,
     /// Reclaim: send fewer in one COMPOUND; one alone: as [`Action::Fail`] for its kind.
     Split,
+}
+
+/// What TEST_STATEID says of one stateid.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Tested {
+    /// The server has the state: nothing to do.
+    Good,
+    /// The server has no such state, or a later version of it: open anew.
+    Gone,
+    /// The server has taken the state away, and keeps that in mind until FREE_STATEID: send that, and
+    /// open anew.
+    Revoked,
 }

@@ -199,7 +199,7 @@ pub enum Event {
     Failed(Step, Failure),
     /// A call came upon [`Action::Recover`]. In a pass over the states: the pass was broken off.
     Saw(Need),
-    /// A call has marked a state to be tested and opened anew.
+    /// A state has been marked to be tested and opened anew; told after it was marked.
     MarkedNograce,
     /// SEQUENCE, in a call that was not privileged, had these status flags.
     SequenceFlags(u32),
@@ -247,6 +247,8 @@ pub struct Machine {
     trouble_ms: u64,
     /// No step before this time.
     not_before_ms: u64,
+    /// States were marked since the last pass over them ended: it may have gone by them already.
+    marked: bool,
     /// Why the server refuses what we cannot do without.
     refused: Option<Failure>,
 }
@@ -261,6 +263,7 @@ impl Machine {
             troubles: 0,
             trouble_ms: 0,
             not_before_ms: 0,
+            marked: false,
             refused: None,
         }
     }
@@ -344,8 +347,7 @@ impl Machine {
             }
             Event::MarkedNograce => {
                 // No trouble of the client's: who marks states over and over slows down by itself.
-                self.bits.set(Bits::RECLAIM_NOGRACE);
-                Mark::None
+                self.note(Bits::RECLAIM_NOGRACE, Mark::None).mark
             }
             Event::SequenceFlags(flags) => self.sequence_flags(now_ms, flags),
             Event::LeaseLapsed => {
@@ -378,8 +380,7 @@ impl Machine {
         self.bits.set(Bits::RECLAIM_COMPLETE);
         if self.bits.has(Bits::NO_RECLAIM) {
             self.bits.clear(Bits::RECLAIM_REBOOT);
-            self.bits.set(Bits::RECLAIM_NOGRACE);
-            Mark::Nograce
+            self.note(Bits::RECLAIM_NOGRACE, Mark::Nograce).mark
         } else {
             self.bits.set(Bits::RECLAIM_REBOOT);
             Mark::Reboot
@@ -414,7 +415,12 @@ impl Machine {
                 return Mark::EndReboot;
             }
             Step::ReclaimComplete => self.bits.clear(Bits::RECLAIM_COMPLETE),
-            Step::ReclaimNograce => self.bits.clear(Bits::RECLAIM_NOGRACE),
+            // Who marks a state tells so afterwards: where that happened since, another pass finds them.
+            Step::ReclaimNograce => {
+                if !core::mem::take(&mut self.marked) {
+                    self.bits.clear(Bits::RECLAIM_NOGRACE);
+                }
+            }
             // EXCHANGE_ID has more to tell: it comes as `Event::ClientId`.
             Step::ExchangeId | Step::Idle | Step::Wait(_) => (),
         }
@@ -472,6 +478,8 @@ impl Machine {
 
     fn note(&mut self, bits: Bits, mark: Mark) -> Noted {
         let news = !self.bits.has(bits);
+        // The first marks are found by the first pass: only later ones need another.
+        self.marked |= bits.has(Bits::RECLAIM_NOGRACE) && self.bits.has(Bits::RECLAIM_NOGRACE);
         self.bits.set(bits);
         Noted { news, mark }
     }

@@ -15,7 +15,8 @@ pub use super::action::{
     Action,
     Need,
     OpClass,
-    StateKind, //
+    StateKind,
+    Tested, //
 };
 use crate::status::Status;
 
@@ -496,5 +497,15 @@ pub fn decide_malformed(class: OpClass) -> Action {
         class if (SEQUENCE | BIND_CONN) & class.bit() != 0 => Action::Recover(Need::Session),
         class if (DESTROY | FREE_STATEID) & class.bit() != 0 => Action::Done,
         _ => Action::Fail,
+    }
+}
+
+/// What TEST_STATEID's `status` for one stateid means. Anything unheard of is no proof that the state
+/// is good; to open a good one anew does no harm.
+pub fn tested(status: Status) -> Tested {
+    match status {
+        Status::OK => Tested::Good,
+        Status::EXPIRED | Status::ADMIN_REVOKED | Status::DELEG_REVOKED => Tested::Revoked,
+        _ => Tested::Gone,
     }
 }
