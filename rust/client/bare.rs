@@ -41,7 +41,7 @@ impl<O: Ops> RpcCall for Bare<'_, O> {
     }
 
     fn decode(&mut self, xdr: &mut Decoder<'_>) -> Result {
-        self.reply = Some(self.ops.decode_status(xdr).map_err(|_| EIO)?);
+        self.reply = Some(self.ops.decode_status(xdr).map_err(|_| EBADMSG)?);
         Ok(())
     }
 
@@ -50,7 +50,7 @@ impl<O: Ops> RpcCall for Bare<'_, O> {
 
 impl Client {
     /// Sends `ops`, which begin with an operation that needs no session, and waits for the answer. The error is the
-    /// transport's. May sleep; killable.
+    /// transport's, `EBADMSG` for an answer that makes no sense. May sleep; killable.
     pub(super) fn call_bare<O: Ops>(self: &Arc<Self>, flags: Flags, ops: O) -> Result<O::Res> {
         let msg = Message {
             cred: self.cred(),

@@ -262,7 +262,7 @@ impl<B: Body> Exchange<B> {
         match action {
             SeqAction::Done | SeqAction::Fail(_) => return true,
             SeqAction::RetrySameSlot { after_ms } => self.resend(task, after_ms),
-            SeqAction::RetryNewSlot { .. } => self.again(task, 0),
+            SeqAction::RetryNewSlot { after_ms, .. } => self.again(task, after_ms),
             SeqAction::ResetSession | SeqAction::BindConn => {
                 self.client.session_lost(action == SeqAction::BindConn);
                 if self.privileged {
@@ -368,7 +368,8 @@ impl<B: Body> RpcCall for Exchange<B> {
             }
             Err(_) => {
                 self.malformed = true;
-                Err(EIO)
+                // Recovery tells a server that talks nonsense from one that is silent.
+                Err(if self.privileged { EBADMSG } else { EIO })
             }
         }
     }

@@ -69,7 +69,7 @@ pub(super) fn owner_name(net: &NetNs, minorversion: u32) -> Result<CString> {
     CString::try_from_fmt(fmt!("rnfs4.{minorversion} {node} {}", net.inum()))
 }
 
-/// How a step ended: the transport's error, or the server's answer.
+/// How a step ended: the transport's error (`EBADMSG` for an answer that makes no sense), or the server's answer.
 pub(super) type Answer<T = ()> = Result<core::result::Result<T, Status>>;
 
 /// The body of a call that is nothing but SEQUENCE.

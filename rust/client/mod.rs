@@ -11,6 +11,7 @@
 mod async_ops;
 mod bare;
 mod close;
+mod delegation;
 mod errno;
 mod exchange;
 mod lease;

@@ -169,6 +169,9 @@ impl OpenBody {
         let fresh = room.state.state(self.owner.clone(), fh)?;
         let state = self.owner.get_state(fresh, room.node);
         state.opened(open.stateid, self.access);
+        self.server
+            .client()
+            .decline_delegation(&self.cred, &fh, &open);
         let ctx = room
             .context
             .context(&self.server, state, self.access, self.cred.clone())?;

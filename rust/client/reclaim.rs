@@ -31,9 +31,13 @@ use rnfs4_proto::{
             Step, //
         },
         table::{
+            self,
             decide,
+            decide_malformed,
             decide_no_reply,
+            tested,
             Action,
+            Need,
             OpClass,
             StateKind, //
         },
@@ -54,6 +58,26 @@ use super::{
     },
     server::Server, //
 };
+
+/// What TEST_STATEID brought.
+enum Tested {
+    /// The server has the state.
+    Good,
+    /// It has not, or cannot tell.
+    Gone,
+    /// Something else comes first.
+    Later(Need),
+}
+
+/// What an answer to a call of recovery means.
+fn meaning(answer: &Answer, class: OpClass) -> Action {
+    match answer {
+        Ok(Ok(())) => Action::Done,
+        Ok(Err(status)) => decide(*status, class, StateKind::Open),
+        Err(err) if *err == EBADMSG => decide_malformed(class),
+        Err(_) => decide_no_reply(class),
+    }
+}
 
 /// What becomes of a pass after one state.
 enum Outcome {
@@ -136,23 +160,23 @@ impl Client {
     /// Recovers one state as it is marked, and does with it what the table says of the answer.
     fn recover(self: &Arc<Self>, state: &Arc<OpenState>, class: OpClass) -> Outcome {
         let mark = state.recovery();
-        let answer = match mark {
-            Recovery::Reboot => {
-                self.recover_open(state, class, OpenClaim::Previous(DelegationType::None))
-            }
-            Recovery::Test => match self.test_stateid(state) {
-                Ok(Ok(true)) => Ok(Ok(())),
-                Ok(Ok(false)) => self.recover_open(state, class, OpenClaim::Fh),
-                Ok(Err(status)) => Ok(Err(status)),
-                Err(err) => Err(err),
-            },
-            Recovery::Reopen => self.recover_open(state, class, OpenClaim::Fh),
+        let claim = match mark {
+            Recovery::Reboot => OpenClaim::Previous(DelegationType::None),
+            Recovery::Test | Recovery::Reopen => OpenClaim::Fh,
             Recovery::None | Recovery::Failed => return Outcome::Next,
         };
-        let action = match answer {
-            Ok(Ok(())) => Action::Done,
-            Ok(Err(status)) => decide(status, class, StateKind::Open),
-            Err(_) => decide_no_reply(class),
+        let tested = if mark == Recovery::Test {
+            self.test_stateid(state)
+        } else {
+            Tested::Gone
+        };
+        let (answer, action) = match tested {
+            Tested::Good => (Ok(Ok(())), Action::Done),
+            Tested::Later(need) => return Outcome::BrokenOff(Event::Saw(need)),
+            Tested::Gone => {
+                let answer = self.recover_open(state, class, claim);
+                (answer, meaning(&answer, class))
+            }
         };
         match action {
             Action::Nograce => {
@@ -197,9 +221,9 @@ impl Client {
     }
 
     /// Whether the server still knows the state.
-    fn test_stateid(self: &Arc<Self>, state: &OpenState) -> Answer<bool> {
+    fn test_stateid(self: &Arc<Self>, state: &OpenState) -> Tested {
         let Ok(stateid) = state.stateid() else {
-            return Ok(Ok(false));
+            return Tested::Gone;
         };
         let mut status = [Status::OK];
         let how = How {
@@ -210,13 +234,25 @@ impl Client {
             stateids: &[stateid],
             statuses: &mut status,
         },);
-        let (res,) = self.call_as(how, OpClass::TestStateid, ops)?;
+        let answer = self
+            .call_as(how, OpClass::TestStateid, ops)
+            .map(|(res,)| res);
         let [status] = status;
-        if res.is_ok() && matches!(status, Status::EXPIRED | Status::ADMIN_REVOKED) {
-            // The server keeps a revoked stateid until it knows that we know.
-            let _ = self.call_as(how, OpClass::FreeStateid, (FreeStateid(stateid),))?;
+        match meaning(&answer, OpClass::TestStateid) {
+            Action::Recover(need) => return Tested::Later(need),
+            Action::Done => {}
+            // A server that cannot tell. To open a good state anew does no harm.
+            _ => return Tested::Gone,
         }
-        Ok(res.map(|()| status.is_ok()))
+        match tested(status) {
+            table::Tested::Good => Tested::Good,
+            table::Tested::Gone => Tested::Gone,
+            table::Tested::Revoked => {
+                // The server keeps it in mind until it knows that we know. If that fails, the lease will end it.
+                let _ = self.call_as(how, OpClass::FreeStateid, (FreeStateid(stateid),));
+                Tested::Gone
+            }
+        }
     }
 
     /// Opens `state` again, once for each access that its contexts have. The server's answer is that of the first that failed.
@@ -244,15 +280,10 @@ impl Client {
         claim: OpenClaim,
         access: Access,
     ) -> Answer<OpenRes> {
-        let wish = match claim {
-            // A reclaim says what there was; it has no wishes.
-            OpenClaim::Previous(_) => ShareAccess(access.0),
-            _ => ShareAccess(access.0).with(ShareAccess::WANT_NO_DELEG),
-        };
         let ops = (
             Putfh(*state.fh()),
             Open {
-                access: wish,
+                access: ShareAccess(access.0).with(ShareAccess::WANT_NO_DELEG),
                 deny: 0,
                 owner: wire_owner(state.owner())?,
                 how: OpenHow::NoCreate,
@@ -264,7 +295,11 @@ impl Client {
             ..self.how_privileged()
         };
         let (putfh, open) = self.call_as(how, class, ops)?;
-        Ok(putfh.and(open))
+        let open = putfh.and(open);
+        if let Ok(open) = &open {
+            self.decline_delegation(how.cred, state.fh(), open);
+        }
+        Ok(open)
     }
 }
 

@@ -143,15 +143,24 @@ impl Client {
 
     /// Tells the state manager what happened. Any context that may take a spinlock.
     pub(super) fn tell(&self, event: Event) {
-        let (mark, step) = {
+        let step = {
             let mut machine = self.manager.machine.lock();
             let mark = machine.event(now_ms(), event);
-            (mark, machine.todo())
+            // Before the lock goes: no pass over the states may begin, or end, between the decision and the marks.
+            if self.apply(mark, event) {
+                machine.event(now_ms(), Event::MarkedNograce);
+            }
+            machine.todo()
         };
         if needs_drain(step) {
             // At once: whoever sent now would only learn the same.
             self.session().begin_drain();
         }
+        self.manager.news.wake_all();
+    }
+
+    /// Marks states. Whether some are now to be opened anew that were not before.
+    fn apply(&self, mark: Mark, event: Event) -> bool {
         match mark {
             Mark::None => {}
             Mark::Reboot => self.mark_all(Recovery::Reboot),
@@ -160,13 +169,9 @@ impl Client {
                 Event::SequenceFlags(_) => Recovery::Test,
                 _ => Recovery::Reopen,
             }),
-            Mark::EndReboot => {
-                if self.end_reboot() {
-                    return self.tell(Event::MarkedNograce);
-                }
-            }
+            Mark::EndReboot => return self.end_reboot(),
         }
-        self.manager.news.wake_all();
+        false
     }
 
     /// The session or its connection is not what it should be.
@@ -267,10 +272,8 @@ impl Client {
                         scope_changed,
                     });
                 }
-                Ok(Err(status)) => {
-                    self.step_failed(step, Failure::Status(status), status_error(status))
-                }
-                Err(err) => self.step_failed(step, Failure::NoReply, err),
+                Ok(Err(status)) => self.step_failed(step, Ok(status)),
+                Err(err) => self.step_failed(step, Err(err)),
             },
             Step::DestroySession => self.taken(step, self.destroy_session(Flags::SoftErr)),
             Step::CreateSession => {
@@ -292,14 +295,17 @@ impl Client {
     fn taken(&self, step: Step, res: Answer) {
         match res {
             Ok(Ok(())) => self.tell(Event::Done(step)),
-            Ok(Err(status)) => {
-                self.step_failed(step, Failure::Status(status), status_error(status))
-            }
-            Err(err) => self.step_failed(step, Failure::NoReply, err),
+            Ok(Err(status)) => self.step_failed(step, Ok(status)),
+            Err(err) => self.step_failed(step, Err(err)),
         }
     }
 
-    fn step_failed(&self, step: Step, failure: Failure, err: Error) {
+    fn step_failed(&self, step: Step, why: Result<Status>) {
+        let (failure, err) = match why {
+            Ok(status) => (Failure::Status(status), status_error(status)),
+            Err(err) if err == EBADMSG => (Failure::Malformed, EIO),
+            Err(err) => (Failure::NoReply, err),
+        };
         self.tell(Event::Failed(step, failure));
         if self.manager.established.load(Relaxed) || self.is_leaving() {
             return;
