@@ -25,237 +25,17 @@ use kernel::{
 use rnfs4_bindings as bindings;
 
 use super::{
-    check,
+    Access,
     ChildDentry,
     Dentry,
     FileSystem,
     INode,
+    Iattr,
     InodeOps,
+    KStat,
     LookupFlags,
-    Timespec, //
+    OpeningFile, //
 };
-
-/// The access that a permission check is about (`MAY_*`).
-#[derive(Clone, Copy)]
-pub(crate) struct Access(u32);
-
-impl Access {
-    /// To read a file or list a directory.
-    pub(crate) fn read(self) -> bool {
-        self.0 & kb::MAY_READ != 0
-    }
-
-    /// To write to a file or change a directory.
-    pub(crate) fn write(self) -> bool {
-        self.0 & kb::MAY_WRITE != 0
-    }
-
-    /// To execute a file or pass through a directory.
-    pub(crate) fn exec(self) -> bool {
-        self.0 & kb::MAY_EXEC != 0
-    }
-
-    /// As part of an open.
-    pub(crate) fn open(self) -> bool {
-        self.0 & kb::MAY_OPEN != 0
-    }
-
-    /// By `access()` or `chdir()`: the answer is what the user came for.
-    pub(crate) fn asked(self) -> bool {
-        self.0 & (kb::MAY_ACCESS | kb::MAY_CHDIR) != 0
-    }
-}
-
-/// A time to be set.
-#[derive(Clone, Copy)]
-pub(crate) enum SetTime {
-    /// Leave it.
-    Keep,
-    /// The server's own time.
-    Now,
-    /// This time.
-    To(Timespec),
-}
-
-/// The attributes that a program wants to change (`struct iattr`).
-pub(crate) struct Iattr<'a, T: FileSystem>(&'a mut kb::iattr, PhantomData<T>);
-
-impl<'a, T: FileSystem> Iattr<'a, T> {
-    fn has(&self, bit: u32) -> bool {
-        self.0.ia_valid & bit != 0
-    }
-
-    /// Returns the permission bits, or `None` to keep them.
-    pub(crate) fn mode(&self) -> Option<u32> {
-        self.has(bindings::ATTR_MODE)
-            .then(|| u32::from(self.0.ia_mode) & 0o7777)
-    }
-
-    /// Returns the owner.
-    pub(crate) fn uid(&self) -> Option<u32> {
-        // SAFETY: Both members of the union are the same word.
-        self.has(bindings::ATTR_UID)
-            .then(|| unsafe { self.0.__bindgen_anon_1.ia_uid.val })
-    }
-
-    /// Returns the group.
-    pub(crate) fn gid(&self) -> Option<u32> {
-        // SAFETY: Both members of the union are the same word.
-        self.has(bindings::ATTR_GID)
-            .then(|| unsafe { self.0.__bindgen_anon_2.ia_gid.val })
-    }
-
-    /// Returns the size in bytes.
-    pub(crate) fn size(&self) -> Option<u64> {
-        self.has(bindings::ATTR_SIZE)
-            .then_some(self.0.ia_size as u64)
-    }
-
-    /// Returns the access time.
-    pub(crate) fn atime(&self) -> SetTime {
-        if self.has(bindings::ATTR_ATIME_SET) {
-            SetTime::To(Timespec::from_raw(&self.0.ia_atime))
-        } else if self.has(bindings::ATTR_ATIME) {
-            SetTime::Now
-        } else {
-            SetTime::Keep
-        }
-    }
-
-    /// Returns the modification time.
-    pub(crate) fn mtime(&self) -> SetTime {
-        if self.has(bindings::ATTR_MTIME_SET) {
-            SetTime::To(Timespec::from_raw(&self.0.ia_mtime))
-        } else if self.has(bindings::ATTR_MTIME) {
-            SetTime::Now
-        } else {
-            SetTime::Keep
-        }
-    }
-
-    /// Tells whether this is the truncation of an `open()` with `O_TRUNC`.
-    pub(crate) fn is_open_truncate(&self) -> bool {
-        self.has(bindings::ATTR_OPEN)
-    }
-
-    /// Leaves setuid and setgid bits to the server, which clears them by its own rules.
-    pub(crate) fn drop_kill_bits(&mut self) {
-        if self.has(bindings::ATTR_KILL_SUID | bindings::ATTR_KILL_SGID) {
-            self.0.ia_valid &= !(bindings::ATTR_MODE
-                | bindings::ATTR_KILL_SUID
-                | bindings::ATTR_KILL_SGID
-                | bindings::ATTR_KILL_PRIV);
-        }
-    }
-
-    /// Forgets the size, which needs no change.
-    pub(crate) fn drop_size(&mut self) {
-        self.0.ia_valid &= !(bindings::ATTR_SIZE | bindings::ATTR_OPEN);
-    }
-
-    /// Returns the data of the open file through which the change is made, if it is.
-    pub(crate) fn file(&self) -> Option<<T::FileInfo as ForeignOwnable>::Borrowed<'_>> {
-        if !self.has(bindings::ATTR_FILE) || self.0.ia_file.is_null() {
-            return None;
-        }
-        // SAFETY: `ia_file` is an open file of this inode, which is regular (sizes are set by `ftruncate()` only there)
-        // and of `T`; its private data is set from open to release.
-        unsafe {
-            let private = (*self.0.ia_file).private_data;
-            (!private.is_null()).then(|| T::FileInfo::borrow(private))
-        }
-    }
-
-    /// Fails with `EFBIG` or `ETXTBSY` where the inode cannot have `size` bytes. Sends `SIGXFSZ` as need be.
-    pub(crate) fn newsize_ok(inode: &INode<T>, size: u64) -> Result {
-        let size = kb::loff_t::try_from(size).map_err(|_| EFBIG)?;
-        // SAFETY: The inode is valid.
-        check(unsafe { kb::inode_newsize_ok(inode.as_ptr(), size) })
-    }
-}
-
-/// What `stat()` tells (`struct kstat`).
-pub(crate) struct KStat<'a>(&'a mut kb::kstat);
-
-impl KStat<'_> {
-    /// Fills in what the inode has.
-    pub(crate) fn generic_fillattr<T: FileSystem>(&mut self, inode: &INode<T>, request_mask: u32) {
-        // SAFETY: Inode and `kstat` are valid; the file system has no idmapped mounts.
-        unsafe {
-            kb::generic_fillattr(
-                bindings::get_nop_mnt_idmap().cast(),
-                request_mask,
-                inode.as_ptr(),
-                self.0,
-            );
-        }
-    }
-
-    /// Sets the number that changes with each change (`STATX_CHANGE_COOKIE`).
-    pub(crate) fn set_change_cookie(&mut self, change: u64) {
-        self.0.change_cookie = change;
-        self.0.result_mask |= bindings::STATX_CHANGE_COOKIE;
-    }
-
-    /// Sets the preferred I/O size in bytes.
-    pub(crate) fn set_blksize(&mut self, blksize: u32) {
-        self.0.blksize = blksize;
-    }
-
-    /// Sets the birth time.
-    pub(crate) fn set_btime(&mut self, t: Timespec) {
-        self.0.btime = t.to_raw();
-        self.0.result_mask |= kb::STATX_BTIME;
-    }
-}
-
-/// A file that [`InodeOperations::atomic_open`] is to open.
-///
-/// # Invariants
-///
-/// `file` is being opened by this task.
-pub(crate) struct OpeningFile<'a, T: FileSystem> {
-    file: *mut kb::file,
-    flags: u32,
-    _p: PhantomData<(&'a (), T)>,
-}
-
-impl<'a, T: FileSystem> OpeningFile<'a, T> {
-    /// Returns the flags of the open (`O_*`).
-    pub(crate) fn flags(&self) -> u32 {
-        self.flags
-    }
-
-    /// Notes that the file was created by this open.
-    pub(crate) fn set_created(&mut self) {
-        // SAFETY: The file is ours until the open is finished.
-        unsafe { (*self.file).f_mode |= bindings::FMODE_CREATED };
-    }
-
-    /// Opens the file as `dentry`, which must be positive, with `info` as its data. On failure `info` is dropped.
-    pub(crate) fn finish_open(self, dentry: &Dentry<T>, info: T::FileInfo) -> Result {
-        unsafe extern "C" fn open(_inode: *mut kb::inode, _file: *mut kb::file) -> ffi::c_int {
-            0
-        }
-        if dentry.inode().is_none() {
-            return Err(ENOENT);
-        }
-        // SAFETY: The file is being opened and the dentry is positive. Only after success is there a `release`, which
-        // takes the data back.
-        unsafe {
-            check(kb::finish_open(self.file, dentry.as_ptr(), Some(open)))?;
-            (*self.file).private_data = info.into_foreign();
-        }
-        Ok(())
-    }
-
-    /// Leaves the open to the VFS, which goes on with `dentry` (`None`: the one it gave).
-    pub(crate) fn finish_no_open(self, dentry: Option<ARef<Dentry<T>>>) -> Result {
-        let dentry = dentry.map_or(ptr::null_mut(), |d| ARef::into_raw(d).as_ptr().cast());
-        // SAFETY: The file is being opened; the call takes the reference over.
-        check(unsafe { kb::finish_no_open(self.file, dentry) })
-    }
-}
 
 /// The operations of a kind of inodes; which of them there are depends on the kind.
 #[vtable]
@@ -443,12 +223,8 @@ impl<O: InodeOperations> InodeOperationsVTable<O> {
     ) -> ffi::c_int {
         // SAFETY: By the contract.
         let (dir, dentry) = unsafe { Self::at(dir, dentry) };
-        // INVARIANT: The VFS gives the file that it is opening.
-        let file = OpeningFile {
-            file,
-            flags: open_flag,
-            _p: PhantomData,
-        };
+        // SAFETY: The VFS gives the file that it is opening.
+        let file = unsafe { OpeningFile::from_raw(file, open_flag) };
         errno(O::atomic_open(dir, dentry, file, mode))
     }
 
@@ -576,7 +352,7 @@ impl<O: InodeOperations> InodeOperationsVTable<O> {
         let Some(inode) = dentry.inode() else {
             return ENOENT.to_errno();
         };
-        errno(O::setattr(inode, Iattr(attr, PhantomData)))
+        errno(O::setattr(inode, Iattr::new(attr)))
     }
 
     /// # Safety
@@ -594,7 +370,7 @@ impl<O: InodeOperations> InodeOperationsVTable<O> {
         let Some(inode) = dentry.inode() else {
             return ENOENT.to_errno();
         };
-        errno(O::getattr(inode, KStat(stat), request_mask, flags))
+        errno(O::getattr(inode, KStat::new(stat), request_mask, flags))
     }
 
     /// # Safety
@@ -607,8 +383,8 @@ impl<O: InodeOperations> InodeOperationsVTable<O> {
     ) -> ffi::c_int {
         // SAFETY: By the contract. In an RCU walk only our data is looked at.
         let inode = unsafe { INode::<O::Fs>::from_raw(inode) };
-        let access = Access(mask as u32);
-        if access.0 & kb::MAY_NOT_BLOCK == 0 {
+        let access = Access::new(mask as u32);
+        if mask as u32 & kb::MAY_NOT_BLOCK == 0 {
             return errno(O::permission(inode, access));
         }
         if !O::HAS_PERMISSION_RCU {

@@ -15,8 +15,10 @@ mod dentry;
 mod dir;
 mod file;
 mod fs_context;
+mod iattr;
 mod inode;
 mod inode_ops;
+mod opening_file;
 mod super_block;
 
 use core::{
@@ -43,8 +45,10 @@ pub(crate) use self::{
     dir::*,
     file::*,
     fs_context::*,
+    iattr::*,
     inode::*,
     inode_ops::*,
+    opening_file::*,
     super_block::*, //
 };
 
@@ -138,10 +142,7 @@ unsafe impl<T: FileSystem> Sync for Registration<T> {}
 
 impl<T: SuperOperations + FsContextOperations> Registration<T> {
     /// Registers the file system. May sleep.
-    pub(crate) fn new(
-        module: &'static ThisModule,
-        global: T::Global,
-    ) -> impl PinInit<Self, Error> {
+    pub(crate) fn new(module: &'static ThisModule, global: T::Global) -> impl PinInit<Self, Error> {
         try_pin_init!(Self {
             inode_cache: InodeCache::new()?,
             global,
