@@ -30,10 +30,8 @@ use rnfs4_proto::{
 };
 
 use super::{
-    request::{
-        Batches,
-        Settled, //
-    },
+    inode_write::Settled,
+    request::Batches,
     write,
     Inode,
     Rnfs4Fs, //

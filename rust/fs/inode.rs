@@ -31,6 +31,7 @@ use super::{
         Verdict, //
     },
     dir,
+    file,
     setattr,
     symlink,
     Inode,
@@ -180,7 +181,7 @@ fn fill(
         NfsType::Reg => {
             new.set_inode_ops(inode_ops::<setattr::FileInode>());
             new.set_file_ops(file_ops::<Rnfs4Fs>());
-            new.set_mapping_ops(address_space_ops::<Rnfs4Fs>(), true);
+            new.set_mapping_ops(address_space_ops::<Rnfs4Fs>(), file::LARGE_FOLIOS);
         }
         NfsType::Dir => {
             new.set_inode_ops(inode_ops::<dir::Dir>());

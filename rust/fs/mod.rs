@@ -7,7 +7,7 @@
 //! [`symlink`] with what directories and links hold, [`file`], [`read`], [`write`] and [`commit`] with data.
 //!
 //! Lock order: a directory's or file's `i_rwsem`, then folio locks, then the spinlocks: [`attrs::AttrCache`], and in it
-//! `i_lock`; [`request::InodeWrite`] is never held together with the attributes' lock.
+//! `i_lock`; [`inode_write::InodeWrite`] is never held together with the attributes' lock.
 
 mod access;
 mod address_space;
@@ -17,6 +17,7 @@ mod commit;
 mod dir;
 mod file;
 mod inode;
+mod inode_write;
 mod lookup;
 mod mount;
 mod namei;
@@ -96,7 +97,7 @@ pub(crate) struct InodeInfo {
     link: symlink::LinkCache,
     /// What is to be written to the server.
     #[pin]
-    pub(crate) write: request::InodeWrite,
+    pub(crate) write: inode_write::InodeWrite,
 }
 
 impl InodeInfo {
@@ -132,7 +133,7 @@ impl FileSystem for Rnfs4Fs {
             attrs <- attrs::AttrCache::new(),
             access <- access::AccessCache::new(),
             link <- symlink::LinkCache::new(),
-            write <- request::InodeWrite::new(),
+            write <- inode_write::InodeWrite::new(),
         })
     }
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What is dirty: requests (`struct nfs_page`), and the books that an inode keeps of them.
+//! What is dirty: requests (`struct nfs_page`).
 //!
 //! A request belongs to one folio, says which bytes of it the server does not safely have, and through which open
 //! context they were written. It is the folio's private data from the write until the server has the bytes on stable
@@ -8,46 +8,32 @@
 //!
 //! Its life: [`State::Dirty`], then, while the folio is under writeback, [`State::Writing`]; then done, or
 //! [`State::Unstable`] until a COMMIT has gone well. When the server has forgotten what it did not commit, the request
-//! is dirty again.
-//!
-//! Locks: everything here is under [`InodeWrite::books`], a spinlock. It is taken with the folio lock held or without,
-//! never the other way round; inside it come `i_private_lock`, the lock of the page cache's tree and `i_lock`. Who makes
-//! a request dirty or begins to write it has the folio locked; its end needs no folio lock, so that replies need not
-//! wait.
+//! is dirty again. The inode's books ([`super::inode_write`]) lead it through that, and have its lock.
 
-use core::{
-    mem,
-    ops::Range, //
-};
+use core::ops::Range;
 
 use kernel::{
-    new_spinlock,
     page::PAGE_SIZE,
     prelude::*,
     sync::{
         aref::ARef,
         Arc,
-        LockedBy,
-        SpinLock, //
+        LockedBy, //
     },
 };
 use rnfs4_proto::types::Verifier;
 
 use super::{
-    Inode,
-    Rnfs4Fs, //
+    inode_write::Books,
+    Rnfs4Fs,
+    SuperBlock, //
 };
 use crate::{
     client::OpenContext,
-    sys::{
-        fs::SuperBlock,
-        mm::{
-            Folio,
-            Locked,
-            PageCache,
-            Writeback, //
-        },
-        wait::WaitQueue, //
+    sys::mm::{
+        Folio,
+        PageCache,
+        Writeback, //
     },
 };
 
@@ -57,7 +43,7 @@ impl PageCache for Rnfs4Fs {
 
 /// Where a request is on its way to the server's disk.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum State {
+pub(super) enum State {
     /// To be written.
     Dirty,
     /// A WRITE is under way; the folio is under writeback.
@@ -68,24 +54,27 @@ enum State {
     Done,
 }
 
-struct Progress {
+/// How far a request has come.
+pub(super) struct Progress {
     /// Bytes of the folio.
-    range: Range<usize>,
-    state: State,
+    pub(super) range: Range<usize>,
+    /// Where it is.
+    pub(super) state: State,
 }
 
 /// Bytes of one folio that the server does not safely have.
 pub(crate) struct Request {
-    ctx: Arc<OpenContext>,
-    progress: LockedBy<Progress, Books>,
+    pub(super) ctx: Arc<OpenContext>,
+    /// Under the lock of the inode's books.
+    pub(super) progress: LockedBy<Progress, Books>,
 }
 
 /// A request and its folio on the way to the server.
 pub(super) struct Piece {
-    request: Arc<Request>,
-    folio: ARef<Folio<Rnfs4Fs>>,
+    pub(super) request: Arc<Request>,
+    pub(super) folio: ARef<Folio<Rnfs4Fs>>,
     /// What is written, taken from the request when it was begun.
-    range: Range<usize>,
+    pub(super) range: Range<usize>,
 }
 
 impl Piece {
@@ -117,11 +106,13 @@ impl Piece {
 
 /// What one WRITE carries; after an unstable one it waits in the inode's books for COMMIT.
 pub(super) struct Batch {
-    number: u64,
-    verifier: Verifier,
-    pieces: KVec<Piece>,
+    /// Tells this batch from others that the same requests were part of.
+    pub(super) number: u64,
+    /// In which life of the server it was written.
+    pub(super) verifier: Verifier,
+    pub(super) pieces: KVec<Piece>,
     /// The writeback of the pieces' folios, while the WRITE is under way.
-    writeback: KVec<Writeback<Rnfs4Fs>>,
+    pub(super) writeback: KVec<Writeback<Rnfs4Fs>>,
     next: Option<KBox<Batch>>,
 }
 
@@ -153,13 +144,14 @@ impl Batch {
     }
 
     /// Says of the pages that they are in writeback, if only in the server's memory, or no longer.
-    fn account_unstable(&self, sb: &SuperBlock<Rnfs4Fs>, sign: isize) {
+    pub(super) fn account_unstable(&self, sb: &SuperBlock, sign: isize) {
         for piece in &self.pieces {
             piece.folio.account_writeback(sb, sign * piece.nr_pages());
         }
     }
 
-    fn nr_pages(&self) -> isize {
+    /// Pages that its bytes lie in.
+    pub(super) fn nr_pages(&self) -> isize {
         self.pieces.iter().map(Piece::nr_pages).sum()
     }
 
@@ -169,11 +161,28 @@ impl Batch {
     }
 }
 
+/// A folio whose writing was begun.
+pub(super) struct Begun {
+    /// What is written.
+    pub(super) piece: Piece,
+    pub(super) writeback: Writeback<Rnfs4Fs>,
+}
+
+impl Batch {
+    /// Adds a folio, for which room was made by [`Batch::reserve`].
+    pub(super) fn push(&mut self, begun: Begun) {
+        // Both have room.
+        let _ = self.pieces.push_within_capacity(begun.piece);
+        let _ = self.writeback.push_within_capacity(begun.writeback);
+    }
+}
+
 /// A stack of batches.
 #[derive(Default)]
 pub(super) struct Batches(Option<KBox<Batch>>);
 
 impl Batches {
+    /// There is none.
     pub(super) fn is_empty(&self) -> bool {
         self.0.is_none()
     }
@@ -183,12 +192,19 @@ impl Batches {
         self.0.as_ref()?.ctx()
     }
 
-    fn push(&mut self, mut batch: KBox<Batch>) {
+    /// In which life of the server the one on top was written.
+    pub(super) fn verifier(&self) -> Option<Verifier> {
+        Some(self.0.as_ref()?.verifier)
+    }
+
+    /// Puts one on top.
+    pub(super) fn push(&mut self, mut batch: KBox<Batch>) {
         batch.next = self.0.take();
         self.0 = Some(batch);
     }
 
-    fn pop(&mut self) -> Option<KBox<Batch>> {
+    /// Takes the one on top.
+    pub(super) fn pop(&mut self) -> Option<KBox<Batch>> {
         let mut batch = self.0.take()?;
         self.0 = batch.next.take();
         Some(batch)
@@ -199,423 +215,5 @@ impl Drop for Batches {
     /// One by one: the stack may be long, and the kernel's is not.
     fn drop(&mut self) {
         while self.pop().is_some() {}
-    }
-}
-
-/// What an inode knows of its writes.
-#[derive(Default)]
-pub(super) struct Books {
-    /// Requests that are some folio's private data.
-    requests: usize,
-    /// WRITEs under way.
-    writing: usize,
-    /// A COMMIT is under way.
-    committing: bool,
-    /// COMMITs that have ended.
-    commits: u64,
-    /// Batches not committed; all have the same verifier.
-    unstable: Batches,
-    /// Pages in them.
-    unstable_pages: isize,
-    /// Number of the last batch written.
-    last_batch: u64,
-    /// Times that written data had to be made dirty again.
-    redirtied: u64,
-    /// Batches that the server has lost since it last committed one.
-    losses: u32,
-}
-
-impl Books {
-    fn take_unstable(&mut self) -> Batches {
-        self.unstable_pages = 0;
-        mem::take(&mut self.unstable)
-    }
-}
-
-/// So many pages of a file wait for COMMIT at most before one is sent unasked.
-const UNSTABLE_MAX: isize = (32 << 20) / PAGE_SIZE as isize;
-
-/// After how many losses in a row unstable writes are no longer tried.
-const MAX_LOSSES: u32 = 8;
-
-/// What has become of data that was written but not committed.
-#[derive(Clone, Copy)]
-pub(super) enum Settled {
-    /// What was written in the life of the server that has this verifier is safe; the rest is lost, and dirty again.
-    In(Verifier),
-    /// It could not be found out: all of it is dirty again.
-    Again,
-    /// The server has failed for good.
-    GivenUp,
-}
-
-/// In what company a WRITE is sent.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Start {
-    /// Nothing else is under way, and nothing waits for COMMIT.
-    Alone,
-    /// There are others.
-    Among,
-    /// The server keeps losing what it has not committed.
-    Distrusted,
-}
-
-/// The part of an inode's data that is about writing.
-#[pin_data]
-pub(crate) struct InodeWrite {
-    #[pin]
-    books: SpinLock<Books>,
-    /// For those who wait for a COMMIT to end.
-    #[pin]
-    commit_wait: WaitQueue,
-}
-
-/// What stands between a folio and a new write to it.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Conflict {
-    /// Nothing.
-    None,
-    /// Other bytes, or bytes of another context, are dirty: write them first.
-    Dirty,
-    /// The same, and they are written: commit them first.
-    Unstable,
-}
-
-impl InodeWrite {
-    /// Empty books.
-    pub(crate) fn new() -> impl PinInit<Self> {
-        pin_init!(Self {
-            books <- new_spinlock!(Books::default(), "rnfs4_inode_write"),
-            commit_wait <- WaitQueue::new(),
-        })
-    }
-
-    /// Tells whether there is data that the server does not safely have: then neither its idea of the file's size nor a
-    /// moved change attribute says anything about ours.
-    pub(crate) fn has_writes(&self) -> bool {
-        let books = self.books.lock();
-        books.requests != 0 || books.writing != 0
-    }
-
-    /// Drops what is left when the inode goes: its pages are gone, and no call is under way. May sleep.
-    pub(crate) fn evict(&self, sb: &SuperBlock<Rnfs4Fs>) {
-        let mut unstable = self.books.lock().take_unstable();
-        while let Some(batch) = unstable.pop() {
-            batch.account_unstable(sb, -1);
-        }
-    }
-
-    /// Tells what has to be done before the bytes `range` of the folio may be made dirty through `ctx`.
-    pub(super) fn conflict(
-        &self,
-        inode: &Inode,
-        folio: &Locked<Rnfs4Fs>,
-        ctx: &OpenContext,
-        range: &Range<usize>,
-    ) -> Conflict {
-        let Some(request) = inode.mapping().private(folio) else {
-            return Conflict::None;
-        };
-        let books = self.books.lock();
-        let progress = request.progress.access(&books);
-        let apart = range.start > progress.range.end || range.end < progress.range.start;
-        let same = core::ptr::eq(&*request.ctx, ctx);
-        match progress.state {
-            State::Done => Conflict::None,
-            _ if same && (!apart || folio.is_uptodate()) => Conflict::None,
-            State::Dirty | State::Writing => Conflict::Dirty,
-            State::Unstable(_) => Conflict::Unstable,
-        }
-    }
-
-    /// Makes the bytes `range` of the folio dirty: they are to be written through `ctx`. There must be no
-    /// [`InodeWrite::conflict`] and no writeback. May sleep.
-    pub(super) fn dirty(
-        &self,
-        inode: &Inode,
-        folio: &Locked<Rnfs4Fs>,
-        ctx: &Arc<OpenContext>,
-        range: Range<usize>,
-    ) -> Result {
-        let mapping = inode.mapping();
-        let grown = mapping.private(folio).is_some_and(|request| {
-            let mut books = self.books.lock();
-            let progress = request.progress.access_mut(&mut books);
-            if progress.state == State::Done {
-                return false;
-            }
-            progress.range =
-                progress.range.start.min(range.start)..progress.range.end.max(range.end);
-            progress.state = State::Dirty;
-            true
-        });
-        if !grown {
-            let request = Arc::new(
-                Request {
-                    ctx: ctx.clone(),
-                    progress: LockedBy::new(
-                        &self.books,
-                        Progress {
-                            range,
-                            state: State::Dirty,
-                        },
-                    ),
-                },
-                GFP_KERNEL,
-            )?;
-            let mut books = self.books.lock();
-            if mapping.attach_private(folio, request).is_err() {
-                // Only who has the folio locked attaches, so it is no longer in the page cache.
-                return Err(EAGAIN);
-            }
-            books.requests += 1;
-        }
-        folio.mark_dirty();
-        Ok(())
-    }
-
-    /// Begins to write a folio whose dirty bit was just cleared: starts its writeback and adds it to a batch that has
-    /// room for it. Returns where the bytes are in the batch; `None` when there is nothing to write: all of it lies
-    /// beyond the end of the file. `EIO` for a folio that was made dirty behind our back: nobody knows through which
-    /// open context.
-    pub(super) fn begin(&self, inode: &Inode, folio: &Locked<Rnfs4Fs>) -> Result<Option<Begun>> {
-        let mapping = inode.mapping();
-        let len = folio.length_within(inode.i_size());
-        let request;
-        let mut books = self.books.lock();
-        request = mapping.private(folio);
-        let Some(request) = &request else {
-            return if len == 0 { Ok(None) } else { Err(EIO) };
-        };
-        let progress = request.progress.access_mut(&mut books);
-        if progress.state != State::Dirty && folio.is_uptodate() {
-            // Changed through a long-lived reference to the page (get_user_pages()); which bytes, nobody knows.
-            progress.range = 0..len;
-        }
-        progress.range.end = progress.range.end.min(len);
-        if progress.range.is_empty() {
-            Self::forget(&mut books, inode, request, folio);
-            return Ok(None);
-        }
-        progress.state = State::Writing;
-        let range = progress.range.clone();
-        drop(books);
-        Ok(Some(Begun {
-            writeback: folio.start_writeback(),
-            piece: Piece {
-                folio: ARef::from(&**folio),
-                request: request.clone(),
-                range,
-            },
-        }))
-    }
-
-    /// Takes back what was begun but cannot be sent for want of memory. The folio must still be locked.
-    pub(super) fn put_back(&self, inode: &Inode, begun: Begun) {
-        let mut books = self.books.lock();
-        Self::redirty(&mut books, inode, &begun.piece);
-        drop(books);
-    }
-
-    /// Takes a request off its folio.
-    fn forget(books: &mut Books, inode: &Inode, request: &Arc<Request>, folio: &Folio<Rnfs4Fs>) {
-        let progress = request.progress.access_mut(books);
-        if progress.state != State::Done {
-            progress.state = State::Done;
-            books.requests -= 1;
-            // The reference that comes back is not the last one: `request` is another.
-            drop(inode.mapping().detach_private(folio));
-        }
-    }
-
-    /// Makes a request dirty again.
-    fn redirty(books: &mut Books, inode: &Inode, piece: &Piece) {
-        let progress = piece.request.progress.access_mut(books);
-        if progress.state != State::Done {
-            progress.state = State::Dirty;
-            inode.mapping().redirty(&piece.folio);
-            books.redirtied += 1;
-        }
-    }
-
-    /// How often written data had to be made dirty again.
-    pub(super) fn redirtied(&self) -> u64 {
-        self.books.lock().redirtied
-    }
-
-    /// Counts a WRITE that is about to be sent. Tells whether nothing else is under way or waits for COMMIT, so that it
-    /// may as well be stable; and when the server has lost unstable data again and again, it had better be.
-    pub(super) fn start_write(&self) -> Start {
-        let mut books = self.books.lock();
-        books.writing += 1;
-        if books.losses >= MAX_LOSSES {
-            Start::Distrusted
-        } else if books.writing == 1 && books.unstable.is_empty() && !books.committing {
-            Start::Alone
-        } else {
-            Start::Among
-        }
-    }
-
-    /// A WRITE has put all of the batch on stable storage, or has failed for good. Does not sleep.
-    pub(super) fn write_done(&self, inode: &Inode, batch: KBox<Batch>) {
-        let mut books = self.books.lock();
-        for piece in &batch.pieces {
-            Self::forget(&mut books, inode, &piece.request, &piece.folio);
-        }
-        books.writing -= 1;
-    }
-
-    /// A WRITE could not be made, or its parts belong to different lives of the server: all of the batch is dirty again.
-    /// Does not sleep.
-    pub(super) fn write_again(&self, inode: &Inode, batch: KBox<Batch>) {
-        let mut books = self.books.lock();
-        for piece in &batch.pieces {
-            Self::redirty(&mut books, inode, piece);
-        }
-        books.writing -= 1;
-    }
-
-    /// A WRITE has ended with all of the batch in the memory of the server, whose verifier tells one life of it from the
-    /// next. Tells whether so much waits now that it should be committed. Does not sleep.
-    pub(super) fn written_unstable(
-        &self,
-        inode: &Inode,
-        mut batch: KBox<Batch>,
-        verifier: Verifier,
-    ) -> bool {
-        // The folios' writeback ends after this, so that who waited for it finds the batch in the books.
-        let writeback = mem::take(&mut batch.writeback);
-        batch.account_unstable(inode.sb(), 1);
-        batch.verifier = verifier;
-        let mut books = self.books.lock();
-        books.last_batch += 1;
-        batch.number = books.last_batch;
-        for piece in &batch.pieces {
-            let state = &mut piece.request.progress.access_mut(&mut books).state;
-            if *state == State::Writing {
-                *state = State::Unstable(batch.number);
-            }
-        }
-        books.writing -= 1;
-        let lost = match &books.unstable.0 {
-            Some(other) if other.verifier != verifier => books.take_unstable(),
-            _ => Batches::default(),
-        };
-        books.unstable_pages += batch.nr_pages();
-        books.unstable.push(batch);
-        let many = books.unstable_pages >= UNSTABLE_MAX;
-        drop(books);
-        self.settle(inode, lost, Settled::In(verifier));
-        drop(writeback);
-        inode.mark_dirty_datasync();
-        many
-    }
-
-    /// Takes all that waits for COMMIT, to commit it. `None` when there is nothing or a COMMIT is under way.
-    pub(super) fn start_commit(&self) -> Option<Batches> {
-        let mut books = self.books.lock();
-        if books.committing || books.unstable.is_empty() {
-            return None;
-        }
-        books.committing = true;
-        Some(books.take_unstable())
-    }
-
-    /// A COMMIT has ended. Does not sleep.
-    pub(super) fn commit_done(&self, inode: &Inode, batches: Batches, settled: Settled) {
-        self.settle(inode, batches, settled);
-        let mut books = self.books.lock();
-        books.committing = false;
-        books.commits += 1;
-        drop(books);
-        self.commit_wait.wake_all();
-    }
-
-    /// Ends batches that were written.
-    fn settle(&self, inode: &Inode, mut batches: Batches, settled: Settled) {
-        while let Some(batch) = batches.pop() {
-            let again = match settled {
-                Settled::In(verifier) => verifier != batch.verifier,
-                Settled::Again => true,
-                Settled::GivenUp => false,
-            };
-            batch.account_unstable(inode.sb(), -1);
-            let mut books = self.books.lock();
-            for piece in &batch.pieces {
-                // What was changed since is another WRITE's.
-                if piece.request.progress.access(&books).state != State::Unstable(batch.number) {
-                    continue;
-                }
-                if again {
-                    Self::redirty(&mut books, inode, piece);
-                } else {
-                    Self::forget(&mut books, inode, &piece.request, &piece.folio);
-                }
-            }
-            books.losses = if again {
-                books.losses.saturating_add(1)
-            } else {
-                0
-            };
-        }
-    }
-
-    /// Waits until everything that has been written by now is committed, lost or given up; `commit` starts a COMMIT where
-    /// none is under way. `ERESTARTSYS` when the task is being killed.
-    pub(super) fn wait_commit(&self, mut commit: impl FnMut()) -> Result {
-        // A COMMIT under way may not cover all that waits now, the one after it does.
-        let enough = self.books.lock().commits + 2;
-        loop {
-            let books = self.books.lock();
-            if books.commits >= enough || (!books.committing && books.unstable.is_empty()) {
-                return Ok(());
-            }
-            let idle = !books.committing;
-            drop(books);
-            if idle {
-                commit();
-            }
-            self.commit_wait
-                .wait_killable(|| !self.books.lock().committing)?;
-        }
-    }
-
-    /// Tells whether something waits for COMMIT or one is under way.
-    pub(super) fn needs_commit(&self) -> bool {
-        let books = self.books.lock();
-        books.committing || !books.unstable.is_empty()
-    }
-
-    /// The bytes `range` of a folio are dropped from the file. The folio is not under writeback.
-    pub(super) fn invalidate(&self, inode: &Inode, folio: &Locked<Rnfs4Fs>, range: Range<usize>) {
-        let request;
-        let mut books = self.books.lock();
-        request = inode.mapping().private(folio);
-        let Some(request) = &request else {
-            return;
-        };
-        if range.start == 0 && range.end >= folio.size() {
-            Self::forget(&mut books, inode, request, folio);
-        } else if range.end >= folio.size() {
-            let progress = request.progress.access_mut(&mut books);
-            progress.range.end = progress.range.end.min(range.start);
-        }
-    }
-}
-
-/// A folio whose writing was begun.
-pub(super) struct Begun {
-    /// What is written.
-    pub(super) piece: Piece,
-    writeback: Writeback<Rnfs4Fs>,
-}
-
-impl Batch {
-    /// Adds a folio, for which room was made by [`Batch::reserve`].
-    pub(super) fn push(&mut self, begun: Begun) {
-        // Both have room.
-        let _ = self.pieces.push_within_capacity(begun.piece);
-        let _ = self.writeback.push_within_capacity(begun.writeback);
     }
 }

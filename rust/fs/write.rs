@@ -41,12 +41,14 @@ use rnfs4_proto::{
 
 use super::{
     commit,
+    inode_write::{
+        Conflict,
+        Start, //
+    },
     refresh,
     request::{
         Batch,
-        Begun,
-        Conflict,
-        Start, //
+        Begun, //
     },
     Inode,
     Origin,
@@ -71,8 +73,6 @@ use crate::{
         wait::msleep_killable,
     },
 };
-
-pub(crate) use super::request::InodeWrite;
 
 /// What a WRITE is sent with. The attributes come with the last WRITE of a file that no COMMIT follows.
 type WriteOps = (Putfh<Fh>, Write, Option<Getattr>);

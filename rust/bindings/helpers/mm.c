@@ -40,11 +40,6 @@ struct folio *rnfs4_helper_page_folio(struct page *page)
 	return page_folio(page);
 }
 
-void rnfs4_helper_folio_lock(struct folio *folio)
-{
-	folio_lock(folio);
-}
-
 int rnfs4_helper_folio_lock_killable(struct folio *folio)
 {
 	return folio_lock_killable(folio);
@@ -78,11 +73,6 @@ bool rnfs4_helper_folio_test_private(const struct folio *folio)
 void rnfs4_helper_folio_start_writeback(struct folio *folio)
 {
 	folio_start_writeback(folio);
-}
-
-void rnfs4_helper_folio_cancel_dirty(struct folio *folio)
-{
-	folio_cancel_dirty(folio);
 }
 
 void rnfs4_helper_folio_zero_segment(struct folio *folio, size_t start, size_t end)
@@ -136,11 +126,6 @@ struct folio *rnfs4_helper_write_begin_get_folio(const struct kiocb *iocb, struc
 struct folio *rnfs4_helper_filemap_lock_folio(struct address_space *mapping, unsigned long index)
 {
 	return filemap_lock_folio(mapping, index);
-}
-
-bool rnfs4_helper_mapping_tagged_dirty(const struct address_space *mapping)
-{
-	return mapping_tagged(mapping, PAGECACHE_TAG_DIRTY);
 }
 
 bool rnfs4_helper_mapping_tagged_writeback(const struct address_space *mapping)

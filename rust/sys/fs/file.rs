@@ -13,7 +13,6 @@ use core::{
 
 use kernel::{
     bindings as kb,
-    cred::Credential,
     error::{
         from_result,
         to_result, //
@@ -90,12 +89,6 @@ impl<T: FileSystem> RegularFile<T> {
         unsafe { INode::from_raw((*self.as_ptr()).f_inode) }
     }
 
-    /// Returns the `O_*` flags.
-    pub(crate) fn flags(&self) -> u32 {
-        // SAFETY: The file is valid; a racing `fcntl()` replaces the word at once.
-        unsafe { (&raw const (*self.as_ptr()).f_flags).read_volatile() }
-    }
-
     /// Tells whether the file was opened for reading.
     pub(crate) fn can_read(&self) -> bool {
         // SAFETY: The file is valid, and these bits do not change after open.
@@ -106,12 +99,6 @@ impl<T: FileSystem> RegularFile<T> {
     pub(crate) fn can_write(&self) -> bool {
         // SAFETY: The file is valid, and these bits do not change after open.
         unsafe { (*self.as_ptr()).f_mode & bindings::FMODE_WRITE != 0 }
-    }
-
-    /// Returns the credentials under which the file was opened.
-    pub(crate) fn cred(&self) -> &Credential {
-        // SAFETY: The file is valid, its credentials do not change and live as long.
-        unsafe { Credential::from_ptr((*self.as_ptr()).f_cred) }
     }
 
     /// Reports a write error of the mapping that this open file has not reported yet, and leaves it to be reported.
@@ -158,11 +145,6 @@ impl<'a, T: FileSystem> Iocb<'a, T> {
     fn has(&self, flag: u32) -> bool {
         // SAFETY: The control block is ours during the call.
         unsafe { (*self.iocb.as_ptr()).ki_flags as u32 & flag != 0 }
-    }
-
-    /// Tells whether the data is to bypass the page cache (`O_DIRECT`).
-    pub(crate) fn is_direct(&self) -> bool {
-        self.has(kb::IOCB_DIRECT)
     }
 
     /// Tells whether the data goes to the end of the file (`O_APPEND`).

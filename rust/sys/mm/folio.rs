@@ -138,12 +138,6 @@ impl<P: PageCache> Folio<P> {
         // SAFETY: The folio is valid by the type invariants.
         to_result(unsafe { kb::folio_wait_writeback_killable(self.as_ptr()) })
     }
-
-    /// Sleeps until the folio is not under writeback, whatever signals come.
-    pub(crate) fn wait_writeback(&self) {
-        // SAFETY: The folio is valid by the type invariants.
-        unsafe { kb::folio_wait_writeback(self.as_ptr()) };
-    }
 }
 
 /// A locked folio, with a reference to it. Dropping it unlocks.
@@ -205,13 +199,6 @@ impl<P: PageCache> Locked<P> {
         this.as_ptr()
     }
 
-    /// Gives up the lock and keeps the reference.
-    pub(crate) fn unlock(self) -> ARef<Folio<P>> {
-        let folio = self.0.clone();
-        drop(self);
-        folio
-    }
-
     /// Marks the folio dirty. May take `i_lock`; does not sleep.
     pub(crate) fn mark_dirty(&self) {
         // SAFETY: The folio is locked, so it is not truncated meanwhile.
@@ -222,12 +209,6 @@ impl<P: PageCache> Locked<P> {
     pub(crate) fn clear_dirty_for_io(&self) -> bool {
         // SAFETY: The folio is locked.
         unsafe { kb::folio_clear_dirty_for_io(self.as_ptr()) }
-    }
-
-    /// Forgets that the folio is dirty: its data is not to be written.
-    pub(crate) fn cancel_dirty(&self) {
-        // SAFETY: The folio is locked.
-        unsafe { bindings::folio_cancel_dirty(self.as_ptr()) };
     }
 
     /// Moves the dirty state of the page tables into the folio and makes mapped pages read-only.
@@ -285,24 +266,6 @@ impl<P: PageCache> Drop for Locked<P> {
     }
 }
 
-impl<P: PageCache> Folio<P> {
-    /// Locks the folio. Sleeps; `EINTR` when the task is being killed. The folio may have left the page cache.
-    pub(crate) fn lock_killable(this: ARef<Self>) -> Result<Locked<P>> {
-        // SAFETY: The folio is valid by the type invariants.
-        to_result(unsafe { bindings::folio_lock_killable(this.as_ptr()) })?;
-        // INVARIANT: The folio was locked just now.
-        Ok(Locked(this))
-    }
-
-    /// Locks the folio, whatever signals come. Sleeps. The folio may have left the page cache.
-    pub(crate) fn lock(this: ARef<Self>) -> Locked<P> {
-        // SAFETY: The folio is valid by the type invariants.
-        unsafe { bindings::folio_lock(this.as_ptr()) };
-        // INVARIANT: The folio was locked just now.
-        Locked(this)
-    }
-}
-
 /// A folio under writeback, with a reference to it. Dropping it ends the writeback.
 ///
 /// # Invariants
@@ -316,13 +279,6 @@ impl<P: PageCache> Deref for Writeback<P> {
     #[inline]
     fn deref(&self) -> &Folio<P> {
         &self.0
-    }
-}
-
-impl<P: PageCache> Writeback<P> {
-    /// Returns a reference to the folio, for as long as that is needed after the writeback.
-    pub(crate) fn folio(&self) -> ARef<Folio<P>> {
-        self.0.clone()
     }
 }
 

@@ -112,12 +112,6 @@ impl<P: PageCache> Mapping<P> {
         Ok(())
     }
 
-    /// Tells whether some folio is dirty.
-    pub(crate) fn has_dirty(&self) -> bool {
-        // SAFETY: The mapping is valid.
-        unsafe { bindings::mapping_tagged_dirty(self.as_ptr()) }
-    }
-
     /// Tells whether some folio is under writeback.
     pub(crate) fn has_writeback(&self) -> bool {
         // SAFETY: The mapping is valid.

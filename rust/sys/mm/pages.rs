@@ -140,11 +140,6 @@ impl PageVec {
     pub(crate) fn len(&self) -> usize {
         self.rest.min(self.limit)
     }
-
-    /// Number of pages.
-    pub(crate) fn nr_pages(&self) -> usize {
-        self.pages.len()
-    }
 }
 
 impl Drop for PageVec {

@@ -36,13 +36,6 @@ impl<P: PageCache> Readahead<'_, P> {
             _mapping: PhantomData,
         }
     }
-
-    /// Returns how many bytes there are in all folios not taken yet, the last one taken included.
-    pub(crate) fn length(&self) -> u64 {
-        // SAFETY: The control structure is valid by the contract of `from_raw`.
-        let nr = unsafe { (*self.rac.as_ptr())._nr_pages };
-        u64::from(nr) * kernel::page::PAGE_SIZE as u64
-    }
 }
 
 impl<P: PageCache> Iterator for Readahead<'_, P> {

@@ -76,10 +76,4 @@ impl WritebackControl<'_> {
             };
         }
     }
-
-    /// Marks a folio dirty again that is not to be written now.
-    pub(crate) fn redirty<P: PageCache>(&mut self, folio: &Locked<P>) {
-        // SAFETY: `wbc` is valid and the folio locked.
-        unsafe { kb::folio_redirty_for_writepage(self.wbc.as_ptr(), folio.as_ptr()) };
-    }
 }
