@@ -319,9 +319,10 @@ impl<B: Body> Exchange<B> {
         }
         let delay = self.backoff.failed();
         self.client.recover_state(state, how);
-        self.again(task, delay);
-        if !self.finished {
-            self.client.sleep_until_recovered(task, state);
+        self.again(task, 0);
+        if !self.finished && !self.client.sleep_until_recovered(task, state) {
+            // Recovered already, and refused again.
+            task.delay(msecs_to_jiffies(delay).max(1));
         }
     }
 }

@@ -202,13 +202,15 @@ impl Client {
         }
     }
 
-    /// Puts a call whose callback is running to sleep until `state` is recovered, or lost.
-    pub(super) fn sleep_until_recovered(&self, task: &Task, state: &OpenState) {
+    /// Puts a call whose callback is running to sleep until `state` is recovered, or lost. False if it is already.
+    pub(super) fn sleep_until_recovered(&self, task: &Task, state: &OpenState) -> bool {
         // The waker changes the state first and then takes this lock: he cannot come in between.
         let _machine = self.manager.machine.lock();
-        if state.needs_recovery() {
+        let wait = state.needs_recovery();
+        if wait {
             self.manager.recovered.sleep(task, false);
         }
+        wait
     }
 
     /// Lets calls look whether their state is recovered.
