@@ -184,7 +184,7 @@ impl AttrCache {
     pub(crate) fn barrier(&self) {
         let mut known = self.lock();
         known.barrier = Stamp::advance();
-        known.trust = known.trust.min(Trust::Change);
+        known.doubt();
     }
 }
 
@@ -206,7 +206,15 @@ impl Known {
     }
 
     /// Weighs a reply that has the change attribute `change`, if any, and takes note of its time and of that.
-    pub(super) fn weigh(&mut self, change: Option<u64>, origin: Origin, bounds: Bounds) -> Verdict {
+    ///
+    /// `full` says that the reply has all attributes, not only those that every change of data or names shows in.
+    pub(super) fn weigh(
+        &mut self,
+        change: Option<u64>,
+        full: bool,
+        origin: Origin,
+        bounds: Bounds,
+    ) -> Verdict {
         let now = jiffies();
         let known = self.trust != Trust::None;
         if let Origin::Fetched(sent) = origin {
@@ -234,7 +242,12 @@ impl Known {
         };
         let moved = change != self.change;
         self.change = change;
-        self.trust = Trust::All;
+        // What others have changed may be any attribute.
+        self.trust = if full || !moved || !matches!(origin, Origin::Fetched(_)) {
+            Trust::All
+        } else {
+            Trust::Change
+        };
         if moved || self.timeo < bounds.min {
             self.timeo = bounds.min;
             self.timeo_start = now;
@@ -249,6 +262,11 @@ impl Known {
         }
     }
 
+    /// There is more that we have changed than was told.
+    pub(super) fn doubt(&mut self) {
+        self.trust = self.trust.min(Trust::Change);
+    }
+
     /// Takes note of a directory's change attribute after a change of ours that began at `before`: names change their
     /// mark unless that was all that happened.
     pub(super) fn own_dir_change(&mut self, atomic: bool, before: u64, after: u64) {
@@ -257,7 +275,7 @@ impl Known {
         }
         self.change = after;
         self.barrier = Stamp::advance();
-        self.trust = self.trust.min(Trust::Change);
+        self.doubt();
     }
 
     /// Every name of the directory is to be looked up again.

@@ -22,7 +22,10 @@ use super::{
         self,
         context, //
     },
-    inode::revalidate_mapping,
+    inode::{
+        drop_stale_data,
+        revalidate_mapping, //
+    },
     refresh,
     revalidate,
     write,
@@ -108,14 +111,10 @@ impl FileOperations for Rnfs4Fs {
             let _ = write::flush(inode);
         }
         let sent = Stamp::now();
-        let origin = if ctx.can_write() {
-            Origin::OwnWrite
-        } else {
-            Origin::Fetched(sent)
-        };
         if let Some(attrs) = OpenContext::close(ctx) {
-            // Attributes of something else (ESTALE) have been taken note of.
-            let _ = refresh(inode, &attrs, origin);
+            // Our own writes have told what they changed: if there is more, others did it. Attributes of something else
+            // (ESTALE) have been taken note of.
+            let _ = refresh(inode, &attrs, Origin::Fetched(sent));
         }
     }
 
@@ -156,6 +155,8 @@ impl FileOperations for Rnfs4Fs {
         if iocb.is_append() || iocb.pos() > inode.i_size() {
             revalidate(inode)?;
         }
+        // A page that is older than the file must not be merged with what is written now.
+        drop_stale_data(inode)?;
         let since = inode.mapping().sample_wb_err();
         let res = perform_write(&mut iocb, inode, iter);
         let res = match res {

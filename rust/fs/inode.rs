@@ -220,13 +220,13 @@ pub(crate) fn refresh(inode: &Inode, a: &Attrs, origin: Origin) -> Result {
         info.attrs.set_stale();
         return Err(ESTALE);
     }
+    // As long as there are, it is most likely they that show in changes.
     let has_writes = info.write.has_writes();
-    let writers = has_writes || (inode.is_reg() && inode.is_open_for_write());
     let bounds = Bounds::of(inode.server().params(), inode.is_dir());
     let change = a.has(fattr4::CHANGE).then_some(a.change);
 
     let mut known = info.attrs.lock();
-    let verdict = known.weigh(change, origin, bounds);
+    let verdict = known.weigh(change, a.has(fattr4::MODE), origin, bounds);
     if matches!(verdict, Verdict::Overtaken) {
         return Ok(());
     }
@@ -234,8 +234,11 @@ pub(crate) fn refresh(inode: &Inode, a: &Attrs, origin: Origin) -> Result {
         if inode.is_dir() {
             known.forget_names();
         }
-        // Where we write ourselves, it is most likely that which shows.
-        known.data_stale |= !writers;
+        known.data_stale |= !has_writes;
+    }
+    if origin == Origin::OwnWrite && !a.has(fattr4::MODE) && inode.mode() & 0o6000 != 0 {
+        // Who writes to such a file takes these bits from it.
+        known.doubt();
     }
     if a.has(fattr4::TIME_CREATE) {
         known.btime = Some(timespec(a.btime));
@@ -252,7 +255,7 @@ pub(crate) fn refresh(inode: &Inode, a: &Attrs, origin: Origin) -> Result {
         // A size that does not know of our own writes does not undo them.
         if !has_writes || a.size > new.i_size() {
             new.i_size_write(a.size.min(i64::MAX as u64));
-            known.data_stale |= !writers && !matches!(verdict, Verdict::Ours);
+            known.data_stale |= !has_writes && !matches!(verdict, Verdict::Ours);
         }
     }
     if a.has(fattr4::MODE) {

@@ -184,12 +184,6 @@ impl VfsInode {
         unsafe { kb::truncate_setsize(self.as_ptr(), size as kb::loff_t) };
     }
 
-    /// Tells whether the file is open for writing.
-    pub(crate) fn is_open_for_write(&self) -> bool {
-        // SAFETY: The inode is valid by the type invariants; the counter is a word that may be read at any time.
-        unsafe { (&raw const (*self.as_ptr()).i_writecount.counter).read_volatile() > 0 }
-    }
-
     /// The same, unless the task is being killed: `EINTR`.
     pub(crate) fn inode_lock_killable(&self) -> Result<InodeLockGuard<'_>> {
         // SAFETY: The inode is valid by the type invariants.
