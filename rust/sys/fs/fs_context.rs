@@ -160,6 +160,9 @@ impl<T: FsContextOperations> FsContext<T> {
         share: bool,
         root: impl FnOnce(&SuperBlock<T>) -> Result<ARef<INode<T>>>,
     ) -> Result {
+        /// # Safety
+        ///
+        /// To be called by `sget_fc()` only, as given to it below.
         unsafe extern "C" fn test<T: FsContextOperations>(
             sb: *mut kb::super_block,
             fc: *mut kb::fs_context,
@@ -240,6 +243,10 @@ impl<T: FsContextOperations> FsContext<T> {
 }
 
 /// `set_anon_super_fc()` with the signature that `sget_fc()` has in the kernel crate's bindings.
+///
+/// # Safety
+///
+/// To be called by `sget_fc()` only.
 unsafe extern "C" fn set_anon_super_fc(
     sb: *mut kb::super_block,
     fc: *mut kb::fs_context,

@@ -392,6 +392,9 @@ pub(crate) trait INodeKey<T: FileSystem> {
     fn set(&self, info: &T::InodeInfo);
 }
 
+/// # Safety
+///
+/// To be called by the VFS only, as given to `iget5_locked()` or `ilookup5()` with a `K` for a superblock of `T`.
 unsafe extern "C" fn test_thunk<T: FileSystem, K: INodeKey<T>>(
     inode: *mut kb::inode,
     key: *mut ffi::c_void,
@@ -402,6 +405,9 @@ unsafe extern "C" fn test_thunk<T: FileSystem, K: INodeKey<T>>(
     key.test(inode.info(), inode.file_type()).into()
 }
 
+/// # Safety
+///
+/// As for [`test_thunk`], for an inode that was just allocated.
 unsafe extern "C" fn set_thunk<T: FileSystem, K: INodeKey<T>>(
     inode: *mut kb::inode,
     key: *mut ffi::c_void,
@@ -554,6 +560,9 @@ pub(super) struct InodeCache<T: FileSystem> {
 
 impl<T: FileSystem> InodeCache<T> {
     pub(super) fn new() -> Result<Self> {
+        /// # Safety
+        ///
+        /// To be called by the slab allocator only, for fresh objects of the cache made below.
         unsafe extern "C" fn init_once<T: FileSystem>(object: *mut ffi::c_void) {
             let alloc = object.cast::<INodeAlloc<T>>();
             // SAFETY: The slab allocator calls this with a fresh object of the cache.
