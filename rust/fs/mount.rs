@@ -60,6 +60,8 @@ impl FsContextOperations for Rnfs4Fs {
 
     fn get_tree(fc: &mut FsContext<Self>, options: &mut MountOptions) -> Result {
         let params = options.params(fc)?;
+        // First, since a server that is connected to is to be disconnected from.
+        let room = KBox::new_uninit(GFP_KERNEL)?;
         let (noac, share) = (params.noac, !params.nosharecache);
         let sent = Stamp::now();
         let Connected {
@@ -70,8 +72,7 @@ impl FsContextOperations for Rnfs4Fs {
         if noac {
             fc.set_synchronous();
         }
-        let info = KBox::new(SuperInfo { server }, GFP_KERNEL)?;
-        fc.get_tree(info, share, |sb| {
+        fc.get_tree(room.write(SuperInfo { server }), share, |sb| {
             fhget(sb, &root_fh, &root_attrs, Origin::Fetched(sent))
         })
     }

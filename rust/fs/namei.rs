@@ -201,7 +201,7 @@ fn remove(dir: &Inode, dentry: &ChildDentry) -> Result {
 }
 
 /// Takes note that the inode has lost a name.
-fn lost_name(inode: &Inode) {
+pub(super) fn lost_name(inode: &Inode) {
     inode.info().attrs.barrier();
     let mut attrs = inode.lock_attrs();
     // A directory's name is its only one.

@@ -115,7 +115,9 @@ pub(super) fn setattr(inode: &Inode, mut attr: Iattr<'_, Rnfs4Fs>) -> Result {
             ctx.check()?;
             Some(ctx.state().clone())
         }
-        (Some(_), _) => server.find_write_state(inode.fh(), &cred),
+        (Some(_), _) => server
+            .find_write_state(inode.fh(), &cred)
+            .filter(|state| !state.is_bad()),
     };
     let attrs = server
         .setattr(&cred, inode.fh(), state.as_ref(), set)

@@ -35,9 +35,13 @@ use rnfs4_proto::{
 };
 
 use super::{
+    dir::changed,
     inode::find_dir,
     lookup::mark,
-    namei::rename_to,
+    namei::{
+        lost_name,
+        rename_to, //
+    },
     ChildDentry,
     Inode, //
 };
@@ -98,8 +102,9 @@ impl SillyUnlink {
         match this.remove() {
             Ok((change, attrs)) => {
                 if let Some(dir) = find_dir(inode.sb(), &this.dir) {
-                    super::dir::changed(&dir, &change, attrs);
+                    changed(&dir, &change, attrs);
                 }
+                lost_name(inode);
             }
             Err(e) if e == ERESTARTSYS || e == EINTR => {
                 let queue = this.server.client().registry().clone();
@@ -108,7 +113,6 @@ impl SillyUnlink {
             // As when the worker fails.
             Err(_) => (),
         }
-        inode.clear_nlink();
     }
 }
 

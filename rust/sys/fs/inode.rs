@@ -202,13 +202,6 @@ impl VfsInode {
         };
     }
 
-    /// Drops the name of an inode that is gone from the server: its link count becomes 0, so that the last reference
-    /// evicts it.
-    pub(crate) fn clear_nlink(&self) {
-        // SAFETY: The inode is valid by the type invariants.
-        unsafe { kb::clear_nlink(self.as_ptr()) };
-    }
-
     /// Tells whether the inode has just been allocated by `iget5_locked()` and is not set up yet.
     pub(crate) fn is_new(&self) -> bool {
         // SAFETY: The inode is valid by the type invariants.
