@@ -42,14 +42,6 @@ impl NetNs {
         unsafe { &*ptr.cast() }
     }
 
-    /// The calling process' namespace.
-    pub(crate) fn current() -> ARef<Self> {
-        // SAFETY: A running task that issues system calls has an nsproxy.
-        let ptr = unsafe { bindings::current_net() };
-        // SAFETY: The helper gave us a reference.
-        unsafe { ARef::from_raw(NonNull::new_unchecked(ptr.cast())) }
-    }
-
     /// The namespace's inode number, by which user space tells namespaces apart.
     pub(crate) fn inum(&self) -> u32 {
         // SAFETY: The namespace is alive, and its number never changes.

@@ -10,11 +10,6 @@ void rnfs4_helper_memalloc_nofs_restore(unsigned int flags)
 	memalloc_nofs_restore(flags);
 }
 
-struct net *rnfs4_helper_current_net(void)
-{
-	return get_net(current->nsproxy->net_ns);
-}
-
 struct net *rnfs4_helper_get_net(struct net *net)
 {
 	return get_net(net);

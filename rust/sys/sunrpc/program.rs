@@ -4,6 +4,7 @@
 //!
 //! What is encoded is up to each call (see [`super::task`]); the table here only names the procedures for statistics.
 
+use rnfs4_bindings as bindings;
 
 /// NFS_PROGRAM.
 const PROGRAM: u32 = 100_003;
