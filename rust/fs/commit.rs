@@ -118,7 +118,7 @@ pub(super) fn start(inode: &Inode) {
     };
     let _nofs = NofsScope::enter();
     // There is a batch, and a batch has a piece, which has a context.
-    let Some(ctx) = batches.ctx().map(Arc::<OpenContext>::clone) else {
+    let Some(ctx) = batches.ctx().cloned() else {
         return inode
             .info()
             .write

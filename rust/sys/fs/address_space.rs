@@ -299,8 +299,10 @@ impl<T: AddressSpaceOperations> Thunks<T> {
         from_result(|| T::launder_folio(inode, &folio).map(|()| 0))
     }
 
-    // SAFETY: The thunks are those for `T`, the other functions are good for any file system.
-    const OPS: AddressSpaceOps<T> = unsafe { AddressSpaceOps::new(Self::TABLE) };
+    const OPS: AddressSpaceOps<T> = {
+        // SAFETY: The thunks are those for `T`, the other functions are good for any file system.
+        unsafe { AddressSpaceOps::new(Self::TABLE) }
+    };
 
     const TABLE: kb::address_space_operations = kb::address_space_operations {
         read_folio: Some(Self::read_folio),

@@ -435,8 +435,10 @@ impl<T: FileOperations> Thunks<T> {
         ..pin_init::zeroed()
     };
 
-    // SAFETY: The thunks are those for `T`, the other functions are good for any file system.
-    const OPS: FileOps<T> = unsafe { FileOps::new(Self::TABLE) };
+    const OPS: FileOps<T> = {
+        // SAFETY: The thunks are those for `T`, the other functions are good for any file system.
+        unsafe { FileOps::new(Self::TABLE) }
+    };
 
     const TABLE: kb::file_operations = kb::file_operations {
         owner: this_module::<crate::LocalModule>().as_ptr(),

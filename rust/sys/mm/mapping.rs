@@ -159,10 +159,8 @@ impl<P: PageCache> Mapping<P> {
     /// Tells whether `folio` is still part of this page cache. Stable while the folio is locked.
     pub(crate) fn contains(&self, folio: &Folio<P>) -> bool {
         // SAFETY: The folio is valid; the field is a word that may be read at any time.
-        ptr::eq(
-            unsafe { bindings::folio_mapping_once(folio.as_ptr()) },
-            self.as_ptr(),
-        )
+        let mapping = unsafe { bindings::folio_mapping_once(folio.as_ptr()) };
+        ptr::eq(mapping, self.as_ptr())
     }
 
     /// Makes a folio dirty again whose write is to be repeated, if it still is of this mapping and has private data. The
