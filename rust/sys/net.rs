@@ -7,14 +7,7 @@
 use core::ptr::NonNull;
 
 use kernel::{
-    bindings as kb,
-    prelude::*,
-    str::CString,
-    sync::aref::{
-        ARef,
-        AlwaysRefCounted, //
-    },
-    types::Opaque,
+    bindings as kb, prelude::*, str::CString, sync::aref::AlwaysRefCounted, types::Opaque,
 };
 use rnfs4_bindings as bindings;
 

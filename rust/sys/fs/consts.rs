@@ -11,7 +11,6 @@ use kernel::bindings as kb;
 pub(crate) const FS_RENAME_DOES_D_MOVE: i32 = kb::FS_RENAME_DOES_D_MOVE as i32;
 
 /// Type bits of a mode.
-
 pub(crate) mod mode {
     use kernel::bindings as kb;
 
@@ -26,7 +25,6 @@ pub(crate) mod mode {
 }
 
 /// Types of directory entries.
-
 pub(crate) mod dt {
     use kernel::bindings as kb;
 
@@ -41,7 +39,6 @@ pub(crate) mod dt {
 }
 
 /// Flags of an open that the kernel crate does not name.
-
 pub(crate) mod open_flags {
     use kernel::bindings as kb;
 

@@ -276,10 +276,9 @@ impl<T: FileSystem> ChildDentry<T> {
             let raw = self.as_ptr();
             kb::d_alloc((*raw).d_parent, &raw const (*raw).__bindgen_anon_1.d_name)
         };
-        // SAFETY: The pointer is null or a reference that is ours.
-        NonNull::new(dentry)
-            .map(|dentry| FreshDentry(unsafe { ARef::from_raw(dentry.cast()) }))
-            .ok_or(ENOMEM)
+        let dentry = NonNull::new(dentry).ok_or(ENOMEM)?;
+        // SAFETY: The reference is ours.
+        Ok(FreshDentry(unsafe { ARef::from_raw(dentry.cast()) }))
     }
 
     /// Begins a lookup of the same name of its own (`d_alloc_parallel`), for a dentry that has become stale while a

@@ -153,18 +153,20 @@ impl<O: DirOperations> DirOperationsVTable<O> {
         unsafe { kb::generic_file_llseek_size(file, offset, whence, kb::loff_t::MAX, 0) }
     }
 
-    // SAFETY: The functions expect directories of `O::Fs`.
-    const VTABLE: FileOps<O::Fs> = unsafe {
-        FileOps::new(kb::file_operations {
-            owner: kernel::module::this_module::<crate::LocalModule>().as_ptr(),
-            open: Some(Self::open),
-            release: Some(Self::release),
-            iterate_shared: Some(Self::iterate_shared),
-            llseek: Some(Self::llseek),
-            read: Some(kb::generic_read_dir),
-            fsync: Some(kb::noop_fsync),
-            ..pin_init::zeroed()
-        })
+    const VTABLE: FileOps<O::Fs> = {
+        // SAFETY: The functions expect directories of `O::Fs`.
+        unsafe {
+            FileOps::new(kb::file_operations {
+                owner: kernel::module::this_module::<crate::LocalModule>().as_ptr(),
+                open: Some(Self::open),
+                release: Some(Self::release),
+                iterate_shared: Some(Self::iterate_shared),
+                llseek: Some(Self::llseek),
+                read: Some(kb::generic_read_dir),
+                fsync: Some(kb::noop_fsync),
+                ..pin_init::zeroed()
+            })
+        }
     };
 }
 

@@ -197,7 +197,9 @@ impl<T: FsContextOperations> FsContext<T> {
         let sb = match sb {
             Ok(sb) => sb,
             Err(e) => {
-                left.map(T::kill_super);
+                if let Some(left) = left {
+                    T::kill_super(left);
+                }
                 return Err(e);
             }
         };
@@ -208,7 +210,9 @@ impl<T: FsContextOperations> FsContext<T> {
             // SAFETY: As above; this gives both the lock and the reference back.
             unsafe { kb::deactivate_locked_super(sb) };
         }
-        left.map(T::kill_super);
+        if let Some(left) = left {
+            T::kill_super(left);
+        }
         res
     }
 

@@ -88,15 +88,15 @@ impl<'a, T: FileSystem> Iattr<'a, T> {
     /// Returns the owner.
     pub(crate) fn uid(&self) -> Option<u32> {
         // SAFETY: Both members of the union are the same word.
-        self.has(bindings::ATTR_UID)
-            .then(|| unsafe { self.0.__bindgen_anon_1.ia_uid.val })
+        let uid = unsafe { self.0.__bindgen_anon_1.ia_uid.val };
+        self.has(bindings::ATTR_UID).then_some(uid)
     }
 
     /// Returns the group.
     pub(crate) fn gid(&self) -> Option<u32> {
         // SAFETY: Both members of the union are the same word.
-        self.has(bindings::ATTR_GID)
-            .then(|| unsafe { self.0.__bindgen_anon_2.ia_gid.val })
+        let gid = unsafe { self.0.__bindgen_anon_2.ia_gid.val };
+        self.has(bindings::ATTR_GID).then_some(gid)
     }
 
     /// Returns the size in bytes.

@@ -401,6 +401,9 @@ impl<O: InodeOperations> InodeOperationsVTable<O> {
         inode: *mut kb::inode,
         done: *mut kb::delayed_call,
     ) -> *const ffi::c_char {
+        /// # Safety
+        ///
+        /// To be called once, with what `get_link` gave.
         unsafe extern "C" fn put(link: *mut ffi::c_void) {
             // SAFETY: The VFS calls this once, with what `get_link` gave it.
             drop(unsafe { Arc::<CString>::from_foreign(link) });
@@ -428,77 +431,79 @@ impl<O: InodeOperations> InodeOperationsVTable<O> {
         }
     }
 
-    // SAFETY: The functions expect objects of `O::Fs`.
-    const VTABLE: InodeOps<O::Fs> = unsafe {
-        InodeOps::new(kb::inode_operations {
-            lookup: if O::HAS_LOOKUP {
-                Some(Self::lookup)
-            } else {
-                None
-            },
-            atomic_open: if O::HAS_ATOMIC_OPEN {
-                Some(Self::atomic_open)
-            } else {
-                None
-            },
-            create: if O::HAS_CREATE {
-                Some(Self::create)
-            } else {
-                None
-            },
-            mkdir: if O::HAS_MKDIR {
-                Some(Self::mkdir)
-            } else {
-                None
-            },
-            symlink: if O::HAS_SYMLINK {
-                Some(Self::symlink)
-            } else {
-                None
-            },
-            mknod: if O::HAS_MKNOD {
-                Some(Self::mknod)
-            } else {
-                None
-            },
-            link: if O::HAS_LINK { Some(Self::link) } else { None },
-            unlink: if O::HAS_UNLINK {
-                Some(Self::unlink)
-            } else {
-                None
-            },
-            rmdir: if O::HAS_RMDIR {
-                Some(Self::rmdir)
-            } else {
-                None
-            },
-            rename: if O::HAS_RENAME {
-                Some(Self::rename)
-            } else {
-                None
-            },
-            setattr: if O::HAS_SETATTR {
-                Some(Self::setattr)
-            } else {
-                None
-            },
-            getattr: if O::HAS_GETATTR {
-                Some(Self::getattr)
-            } else {
-                None
-            },
-            permission: if O::HAS_PERMISSION {
-                Some(Self::permission)
-            } else {
-                None
-            },
-            get_link: if O::HAS_GET_LINK {
-                Some(Self::get_link)
-            } else {
-                None
-            },
-            ..pin_init::zeroed()
-        })
+    const VTABLE: InodeOps<O::Fs> = {
+        // SAFETY: The functions expect objects of `O::Fs`.
+        unsafe {
+            InodeOps::new(kb::inode_operations {
+                lookup: if O::HAS_LOOKUP {
+                    Some(Self::lookup)
+                } else {
+                    None
+                },
+                atomic_open: if O::HAS_ATOMIC_OPEN {
+                    Some(Self::atomic_open)
+                } else {
+                    None
+                },
+                create: if O::HAS_CREATE {
+                    Some(Self::create)
+                } else {
+                    None
+                },
+                mkdir: if O::HAS_MKDIR {
+                    Some(Self::mkdir)
+                } else {
+                    None
+                },
+                symlink: if O::HAS_SYMLINK {
+                    Some(Self::symlink)
+                } else {
+                    None
+                },
+                mknod: if O::HAS_MKNOD {
+                    Some(Self::mknod)
+                } else {
+                    None
+                },
+                link: if O::HAS_LINK { Some(Self::link) } else { None },
+                unlink: if O::HAS_UNLINK {
+                    Some(Self::unlink)
+                } else {
+                    None
+                },
+                rmdir: if O::HAS_RMDIR {
+                    Some(Self::rmdir)
+                } else {
+                    None
+                },
+                rename: if O::HAS_RENAME {
+                    Some(Self::rename)
+                } else {
+                    None
+                },
+                setattr: if O::HAS_SETATTR {
+                    Some(Self::setattr)
+                } else {
+                    None
+                },
+                getattr: if O::HAS_GETATTR {
+                    Some(Self::getattr)
+                } else {
+                    None
+                },
+                permission: if O::HAS_PERMISSION {
+                    Some(Self::permission)
+                } else {
+                    None
+                },
+                get_link: if O::HAS_GET_LINK {
+                    Some(Self::get_link)
+                } else {
+                    None
+                },
+                ..pin_init::zeroed()
+            })
+        }
     };
 }
 

@@ -362,49 +362,51 @@ impl<T: SuperOperations> SuperOperationsVTable<T> {
         }
     }
 
-    // SAFETY: The functions expect superblocks, inodes and dentries of `T`.
-    const VTABLE: OpsTable<T, kb::super_operations> = unsafe {
-        OpsTable::new(kb::super_operations {
-            alloc_inode: Some(Self::alloc_inode),
-            free_inode: Some(Self::free_inode),
-            write_inode: if T::HAS_WRITE_INODE {
-                Some(Self::write_inode)
-            } else {
-                None
-            },
-            drop_inode: if T::HAS_DROP_INODE {
-                Some(Self::drop_inode)
-            } else {
-                None
-            },
-            evict_inode: Some(Self::evict_inode),
-            statfs: if T::HAS_STATFS {
-                Some(Self::statfs)
-            } else {
-                None
-            },
-            umount_begin: if T::HAS_UMOUNT_BEGIN {
-                Some(Self::umount_begin)
-            } else {
-                None
-            },
-            put_super: if T::HAS_PUT_SUPER {
-                Some(Self::put_super)
-            } else {
-                None
-            },
-            show_options: if T::HAS_SHOW_OPTIONS {
-                Some(Self::show_options)
-            } else {
-                None
-            },
-            show_stats: if T::HAS_SHOW_STATS {
-                Some(Self::show_stats)
-            } else {
-                None
-            },
-            ..pin_init::zeroed()
-        })
+    const VTABLE: OpsTable<T, kb::super_operations> = {
+        // SAFETY: The functions expect superblocks, inodes and dentries of `T`.
+        unsafe {
+            OpsTable::new(kb::super_operations {
+                alloc_inode: Some(Self::alloc_inode),
+                free_inode: Some(Self::free_inode),
+                write_inode: if T::HAS_WRITE_INODE {
+                    Some(Self::write_inode)
+                } else {
+                    None
+                },
+                drop_inode: if T::HAS_DROP_INODE {
+                    Some(Self::drop_inode)
+                } else {
+                    None
+                },
+                evict_inode: Some(Self::evict_inode),
+                statfs: if T::HAS_STATFS {
+                    Some(Self::statfs)
+                } else {
+                    None
+                },
+                umount_begin: if T::HAS_UMOUNT_BEGIN {
+                    Some(Self::umount_begin)
+                } else {
+                    None
+                },
+                put_super: if T::HAS_PUT_SUPER {
+                    Some(Self::put_super)
+                } else {
+                    None
+                },
+                show_options: if T::HAS_SHOW_OPTIONS {
+                    Some(Self::show_options)
+                } else {
+                    None
+                },
+                show_stats: if T::HAS_SHOW_STATS {
+                    Some(Self::show_stats)
+                } else {
+                    None
+                },
+                ..pin_init::zeroed()
+            })
+        }
     };
 
     const TABLE: &'static OpsTable<T, kb::super_operations> = &Self::VTABLE;

@@ -145,7 +145,7 @@ static STATS: Shared<bindings::rpc_stat> = Shared(core::cell::UnsafeCell::new(pi
 
 static PROGRAM4: Shared<bindings::rpc_program> =
     Shared(core::cell::UnsafeCell::new(bindings::rpc_program {
-        name: "rnfs4\0".as_ptr(),
+        name: c"rnfs4".to_bytes_with_nul().as_ptr(),
         number: PROGRAM,
         nrvers: 5,
         version: VERSIONS.0.get().cast(),

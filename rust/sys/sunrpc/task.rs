@@ -355,10 +355,8 @@ pub(crate) fn run_async<C: RpcCall + Send + 'static>(
         )?
     };
     // SAFETY: Boxes are not null.
-    Ok(Started {
-        task,
-        frame: unsafe { NonNull::new_unchecked(frame) },
-    })
+    let frame = unsafe { NonNull::new_unchecked(frame) };
+    Ok(Started { task, frame })
 }
 
 impl<C: RpcCall> Started<C> {
