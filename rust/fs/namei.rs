@@ -272,8 +272,10 @@ pub(super) fn rename(
     // A file that is replaced while it is in use goes on under a hidden name. One reference to its dentry is the walk's,
     // one the VFS's.
     let mut stand_in = None;
+    let mut dropped = false;
     if new.inode().is_some_and(|inode| !inode.is_dir()) {
         new.d_drop();
+        dropped = true;
         if new.count() > 2 {
             let other = new.d_alloc_again()?;
             silly::rename(new_dir, new).inspect_err(|_| new.d_rehash())?;
@@ -283,7 +285,8 @@ pub(super) fn rename(
     // Where there is a stand-in the name of `new` is the hidden one now.
     let target = stand_in.as_deref().unwrap_or(new);
     if let Err(e) = rename_to(old_dir, old.name(), new_dir, target.name()) {
-        if stand_in.is_none() {
+        // A name that was not looked up must not come into the hash.
+        if dropped && stand_in.is_none() {
             new.d_rehash();
         }
         failed(old_dir, old, e);
