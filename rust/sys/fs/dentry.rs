@@ -510,6 +510,17 @@ impl<T: DentryOperations> DentryOperationsVTable<T> {
         }
     }
 
+    /// Begins with no time, which the dcache leaves to us.
+    ///
+    /// # Safety
+    ///
+    /// To be called by the VFS only, for dentries of `T`.
+    unsafe extern "C" fn d_init(dentry: *mut kb::dentry) -> ffi::c_int {
+        // SAFETY: The dentry was allocated just now.
+        unsafe { (*dentry).d_time = 0 };
+        0
+    }
+
     /// # Safety
     ///
     /// To be called by the VFS only, for dentries of `T`.
@@ -542,6 +553,7 @@ impl<T: DentryOperations> DentryOperationsVTable<T> {
                 } else {
                     None
                 },
+                d_init: Some(Self::d_init),
                 d_release: Some(Self::d_release),
                 ..pin_init::zeroed()
             })
