@@ -51,11 +51,10 @@
 #include <linux/xattr.h>
 #include <net/net_namespace.h>
 
-/* gfp_t constants are casts that bindgen cannot evaluate; the helpers' sed drops the prefix. */
-static const gfp_t RNFS4_CONST_GFP_NOFS = GFP_NOFS;
-static const gfp_t RNFS4_CONST_GFP_KERNEL = GFP_KERNEL;
-
-/* The same for the bits of f_mode and ki_flags. */
+/*
+ * Constants that bindgen cannot evaluate from their macros; the build takes the prefix off their names. These are the bits of
+ * f_mode and ki_flags.
+ */
 static const fmode_t RNFS4_CONST_FMODE_READ = FMODE_READ;
 static const fmode_t RNFS4_CONST_FMODE_WRITE = FMODE_WRITE;
 static const int RNFS4_CONST_IOCB_APPEND = IOCB_APPEND;
@@ -75,5 +74,34 @@ static const unsigned int RNFS4_CONST_SB_ACTIVE = SB_ACTIVE;
 static const unsigned int RNFS4_CONST_SB_NOSEC = SB_NOSEC;
 static const unsigned int RNFS4_CONST_SB_RDONLY = SB_RDONLY;
 static const unsigned int RNFS4_CONST_SB_SYNCHRONOUS = SB_SYNCHRONOUS;
+
+/* What the C compiler lays out, for rnfs4_bindings.rs to compare with what Rust does. */
+#define RNFS4_LAYOUT(type, last)							\
+	static const unsigned long RNFS4_CONST_SIZEOF_##type = sizeof(struct type);	\
+	static const unsigned long RNFS4_CONST_OFFSETOF_##type = offsetof(struct type, last)
+
+RNFS4_LAYOUT(address_space_operations, migrate_folio);
+RNFS4_LAYOUT(dentry, d_fsdata);
+RNFS4_LAYOUT(dentry_operations, d_real);
+RNFS4_LAYOUT(file, private_data);
+RNFS4_LAYOUT(file_operations, remap_file_range);
+RNFS4_LAYOUT(file_system_type, i_mutex_dir_key);
+RNFS4_LAYOUT(fs_context, sb_flags_mask);
+RNFS4_LAYOUT(fs_parameter, size);
+RNFS4_LAYOUT(inode, i_private);
+RNFS4_LAYOUT(inode_operations, fileattr_get);
+RNFS4_LAYOUT(kiocb, ki_flags);
+RNFS4_LAYOUT(rpc_call_ops, rpc_release);
+RNFS4_LAYOUT(rpc_create_args, reconnect_timeout);
+RNFS4_LAYOUT(rpc_procinfo, p_name);
+RNFS4_LAYOUT(rpc_rqst, rq_rcv_buf);
+RNFS4_LAYOUT(rpc_task, tk_rpc_status);
+RNFS4_LAYOUT(rpc_task_setup, priority);
+RNFS4_LAYOUT(rpc_wait_queue, qlen);
+RNFS4_LAYOUT(super_block, s_fs_info);
+RNFS4_LAYOUT(super_operations, umount_begin);
+RNFS4_LAYOUT(writeback_control, range_end);
+RNFS4_LAYOUT(xdr_buf, len);
+RNFS4_LAYOUT(xdr_stream, rqst);
 
 #endif
