@@ -19,6 +19,8 @@ use kernel::{
     },
 };
 
+use rnfs4_proto::types::Fsid;
+
 use crate::{
     client::MountParams,
     sys::{
@@ -102,6 +104,8 @@ pub(crate) struct AttrCache {
     known: SpinLock<Known>,
     /// The object is gone from the server. Read without the lock.
     stale: Atomic<bool>,
+    /// What file ids are xored with to make inode numbers; see [`AttrCache::set_fsid`]. Read without the lock.
+    mix: Atomic<u64>,
 }
 
 /// Bounds of the time that attributes are believed.
@@ -144,7 +148,27 @@ impl AttrCache {
                 barrier: Stamp(0),
             }, "rnfs4_attrs"),
             stale: Atomic::new(false),
+            mix: Atomic::new(0),
         })
+    }
+
+    /// Notes, for a new inode, that the object is of this file system where the mount is of another. As long as both share
+    /// one superblock, their file ids must not make the same inode numbers: a program that walks the tree would take that
+    /// for a loop.
+    pub(super) fn set_fsid(&self, object: Fsid, mount: Fsid) {
+        if object != mount {
+            let mix = object.major.rotate_left(32) ^ object.minor;
+            // The upper half, which small file systems do not use.
+            self.mix.store(
+                mix.wrapping_mul(0x9e37_79b9_7f4a_7c15) & !0xffff_ffff,
+                Relaxed,
+            );
+        }
+    }
+
+    /// The inode number for a file id of the object's file system.
+    pub(super) fn ino(&self, fileid: u64) -> u64 {
+        fileid ^ self.mix.load(Relaxed)
     }
 
     /// Takes the lock. Do not sleep while it is held.

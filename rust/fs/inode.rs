@@ -170,11 +170,15 @@ fn fill(
     attrs: &Attrs,
     origin: Origin,
 ) -> Result<ARef<Inode>> {
-    new.set_ino(if attrs.has(fattr4::FILEID) {
-        attrs.fileid
+    if attrs.has(fattr4::FSID) {
+        new.info().attrs.set_fsid(attrs.fsid, new.server().fsid());
+    }
+    let ino = if attrs.has(fattr4::FILEID) {
+        new.info().attrs.ino(attrs.fileid)
     } else {
         u64::from(new.fh().hash())
-    });
+    };
+    new.set_ino(ino);
     new.set_mode(bits);
     new.set_server_times();
     match attrs.typ {
@@ -204,7 +208,7 @@ fn fill(
 fn same_object(inode: &Inode, a: &Attrs) -> bool {
     let typ = !a.has(fattr4::TYPE) || type_bits(a.typ) == Some(inode.file_type());
     let fileid = !a.has(fattr4::FILEID)
-        || a.fileid == inode.ino()
+        || inode.info().attrs.ino(a.fileid) == inode.ino()
         // The handle of a mount point may be that of what is mounted there.
         || (a.has(fattr4::MOUNTED_ON_FILEID) && a.mounted_on_fileid == inode.ino());
     typ && fileid

@@ -242,7 +242,7 @@ impl Inner {
             Ok(res) => res,
             Err(status) => return Ok(Err(status)),
         };
-        self.page = decode(DirEntries::new(data, request::DIRENT), pos, cookie)?;
+        self.page = decode(DirEntries::new(data, request::DIRENT), dir, pos, cookie)?;
         self.verifier = verifier;
         self.size = (self.size * 2).min(dir.server().dtsize());
         Ok(Ok(()))
@@ -252,6 +252,7 @@ impl Inner {
 /// Reads the entries of a reply.
 fn decode<S: rnfs4_proto::xdr::Source>(
     mut entries: DirEntries<S>,
+    dir: &Inode,
     pos: u64,
     cookie: u64,
 ) -> Result<Page> {
@@ -269,7 +270,7 @@ fn decode<S: rnfs4_proto::xdr::Source>(
         page.entries.push(
             Entry {
                 cookie: entry.cookie,
-                ino: ino(&entry.attrs, entry.cookie),
+                ino: dir.info().attrs.ino(ino(&entry.attrs, entry.cookie)),
                 d_type: d_type(&entry.attrs),
                 name: start..page.names.len(),
             },
