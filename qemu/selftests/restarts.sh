@@ -39,7 +39,7 @@ check_tree() {
 # A different pause each time, and the same ones in each run.
 RANDOM=4
 pause() {
-	sleep "0.$((RANDOM % 1000 + 1000))"
+	sleep "$((RANDOM % 2)).$((RANDOM % 10))"
 }
 
 plan $((RESTARTS + 9))

@@ -33,6 +33,7 @@ say() {
 }
 
 writer() {
+	: >"/tmp/$1.log"
 	/guest/writer.py append --interval 0.03 "/tmp/$1.log" "/mnt/$1/$1.records" &
 }
 
@@ -63,7 +64,7 @@ writer rnfs4
 writer_r=$!
 writer nfs4
 writer_c=$!
-check "both append records" within 20 eval 'acked_since rnfs4 0 && acked_since nfs4 0'
+check "both append records" within 60 eval 'acked_since rnfs4 0 && acked_since nfs4 0'
 
 server_restart
 up=$EPOCHREALTIME
