@@ -130,8 +130,8 @@ is "from the cache" "$(rpc_count READ)" 0
 check "records are appended, each synced" append_synced "$M/log" 50
 append_synced "$MODEL/log" 50
 check "the server has them" same log "$MODEL/log"
-check "records are appended through one descriptor" append_lines "$M/lines" 2000
-is "the server has them" "$(server_sh wc -l "$EXPORT/lines" | cut -d' ' -f1)" 2000
+check "records are appended through one descriptor" append_lines "$M/lines" 500
+is "the server has them" "$(server_sh wc -l "$EXPORT/lines" | cut -d' ' -f1)" 500
 check "two descriptors append by turns" interleave "$M/turns"
 is "the server has all of it" "$(server_sh sort -u "$EXPORT/turns" | wc -l)" 100
 
