@@ -285,9 +285,11 @@ pub(super) fn rename(
     // Where there is a stand-in the name of `new` is the hidden one now.
     let target = stand_in.as_deref().unwrap_or(new);
     if let Err(e) = rename_to(old_dir, old.name(), new_dir, target.name()) {
-        // A name that was not looked up must not come into the hash.
-        if dropped && stand_in.is_none() {
-            new.d_rehash();
+        match &stand_in {
+            Some(original) => silly::undo(new_dir, new, original),
+            None if dropped => new.d_rehash(),
+            // A name that was not looked up must not come into the hash.
+            None => (),
         }
         failed(old_dir, old, e);
         failed(new_dir, new, e);

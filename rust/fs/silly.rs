@@ -153,3 +153,14 @@ pub(super) fn rename(dir: &Inode, dentry: &ChildDentry) -> Result {
     inode.info().attrs.barrier();
     Ok(())
 }
+
+/// Gives a file its name back that [`rename`] has hidden, since what it was hidden for has failed. `original` has that name and
+/// the place of `dentry` from before. The directory is locked. May sleep; killable.
+pub(super) fn undo(dir: &Inode, dentry: &ChildDentry, original: &ChildDentry) {
+    // Should this fail, too, the file stays hidden until its last user has gone.
+    if rename_to(dir, dentry.name(), dir, original.name()).is_ok() {
+        drop(dentry.take_renamed());
+        dentry.d_move(original);
+        mark(dir, dentry, true);
+    }
+}
