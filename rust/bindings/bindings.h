@@ -63,7 +63,6 @@ static const int RNFS4_CONST_IOCB_APPEND = IOCB_APPEND;
 static const unsigned int RNFS4_CONST_FMODE_CREATED = (__force unsigned int)FMODE_CREATED;
 static const int RNFS4_CONST_fs_value_is_flag = fs_value_is_flag;
 static const int RNFS4_CONST_fs_value_is_string = fs_value_is_string;
-static const unsigned int RNFS4_CONST_I_CTIME_QUERIED = I_CTIME_QUERIED;
 static const unsigned int RNFS4_CONST_LOOKUP_CREATE = LOOKUP_CREATE;
 static const unsigned int RNFS4_CONST_LOOKUP_EXCL = LOOKUP_EXCL;
 static const unsigned int RNFS4_CONST_LOOKUP_OPEN = LOOKUP_OPEN;
@@ -71,8 +70,6 @@ static const unsigned int RNFS4_CONST_LOOKUP_RCU = LOOKUP_RCU;
 static const unsigned int RNFS4_CONST_LOOKUP_RENAME_TARGET = LOOKUP_RENAME_TARGET;
 static const unsigned int RNFS4_CONST_LOOKUP_REVAL = LOOKUP_REVAL;
 static const unsigned int RNFS4_CONST_SB_ACTIVE = SB_ACTIVE;
-static const unsigned int RNFS4_CONST_SB_NOSEC = SB_NOSEC;
-static const unsigned int RNFS4_CONST_SB_RDONLY = SB_RDONLY;
 static const unsigned int RNFS4_CONST_SB_SYNCHRONOUS = SB_SYNCHRONOUS;
 
 /* What the C compiler lays out, for rnfs4_bindings.rs to compare with what Rust does. */

@@ -30,11 +30,6 @@ const struct cred *rnfs4_helper_get_current_cred(void)
 	return get_current_cred();
 }
 
-bool rnfs4_helper_fatal_signal_pending(void)
-{
-	return fatal_signal_pending(current);
-}
-
 void rnfs4_helper_init_waitqueue_head(struct wait_queue_head *wq)
 {
 	init_waitqueue_head(wq);

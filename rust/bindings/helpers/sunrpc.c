@@ -24,14 +24,3 @@ bool rnfs4_helper_rpc_cmp_addr_port(const struct sockaddr *a, const struct socka
 {
 	return rpc_cmp_addr_port(a, b);
 }
-
-bool rnfs4_helper_RPC_SIGNALLED(const struct rpc_task *task)
-{
-	return RPC_SIGNALLED(task);
-}
-
-/* What rpc_task_set_rpc_status() does, which is not exported. */
-void rnfs4_helper_rpc_task_fail(struct rpc_task *task, int status)
-{
-	cmpxchg(&task->tk_rpc_status, 0, status);
-}
