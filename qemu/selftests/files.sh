@@ -49,7 +49,7 @@ except OSError as error:
     print(errno.errorcode[error.errno])"
 }
 
-plan 113
+plan 115
 
 # Without delegations both clients ask the server about the same things.
 echo 0 >/proc/sys/fs/leases-enable
@@ -193,6 +193,13 @@ check "an ordinary user may not open what is not his" fails "Permission denied" 
 check "nor change its mode" fails "Operation not permitted" as_user chmod 777 "$M/empty"
 server_sh chmod 755 "$E/moved-dir"
 check "nor make a file in root's directory" fails "Permission denied" as_user touch "$M/moved-dir/mine"
+mkdir -m 777 "$M/open-dir"
+touch "$M/moved-dir/source"
+echo kept >"$M/open-dir/target"
+exec 9<"$M/open-dir/target"
+check "nor move one from there over a file that is open" fails "Permission denied" as_user mv -f "$M/moved-dir/source" "$M/open-dir/target"
+is "which keeps its name" "$(server_sh cat "$E/open-dir/target")" kept
+exec 9<&-
 mkdir -m 1777 "$M/tmp"
 check "but where he may" as_user bash -c "echo mine > $M/tmp/mine"
 is "it is his" "$(on_server %u:%g tmp/mine)" 1000:1000
