@@ -3,7 +3,7 @@
 #
 # An archive of 5,000 files is unpacked, compared on the server's side and by a client that has nothing in its cache, and removed.
 #
-# guest: timeout=900
+# guest: timeout=1500
 
 . "$(dirname "$0")/lib.sh"
 # shellcheck source=qemu/guest/workload.sh
