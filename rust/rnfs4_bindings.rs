@@ -29,18 +29,12 @@ use kernel::{
     bindings::*,
     ffi, //
 };
-use pin_init::{
-    MaybeZeroable,
-    Zeroable, //
-};
+use pin_init::MaybeZeroable;
 
 // The parameters shared with the kernel's own bindgen run leave these to us.
 type __kernel_size_t = usize;
 type __kernel_ssize_t = isize;
 type __kernel_ptrdiff_t = isize;
-
-// SAFETY: `__BindgenBitfieldUnit<Storage>` is a newtype around `Storage`.
-unsafe impl<Storage> Zeroable for __BindgenBitfieldUnit<Storage> where Storage: Zeroable {}
 
 include!(env!("RNFS4_BINDINGS"));
 include!(env!("RNFS4_HELPERS"));
