@@ -59,9 +59,9 @@ quietly() {
 
 # Holds the lock of a cache entry for as long as this shell lives. locked NAME
 locked() {
-	local fd
+	local fd lock=$CACHE/locks/${1//\//-}
 	mkdir -p "$CACHE/locks"
-	exec {fd}>"$CACHE/locks/$1"
+	exec {fd}>"$lock"
 	if ! flock -n "$fd"; then
 		say "waiting for another build of $1"
 		flock "$fd"
