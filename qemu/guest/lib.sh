@@ -8,6 +8,8 @@ SERVER6=fd11:12::1
 EXPORT=/export
 HOST_DIR=/host
 STATE=/run/rnfs4
+NFS_STATE=${NFS_STATE:-$STATE/nfs}
+VM_ROLE=${VM_ROLE:-both}
 
 COMMANDS=(
 	server_sh server_start server_stop server_restart server_forget server_expire

@@ -7,9 +7,14 @@
 NET4=10.11.12
 NET6=fd11:12:
 
-# The server's namespace with its bridge, and the cable of the first namespace.
+# The server's namespace with its bridge, and the cable of the first namespace. Where the server and its client have a machine each
+# (VM_ROLE is server or client, not both), the cable between the machines takes the place of that one.
 net_create() {
 	mkdir -p "$STATE/links"
+	if [ "$VM_ROLE" = client ]; then
+		ip link set eth0 name nfs0 && net_plug main 2
+		return
+	fi
 	ip netns add server
 	ip -n server -batch - <<-END || return
 		link set lo up
@@ -18,7 +23,11 @@ net_create() {
 		addr add $SERVER6/64 dev lan nodad
 		link set lan up
 	END
-	net_link main 2
+	if [ "$VM_ROLE" = server ]; then
+		ip link set eth0 netns server && ip -n server link set eth0 master lan up
+	else
+		net_link main 2
+	fi
 }
 
 # net_link NAME N: the cable of client NAME, with the number N. A client other than "main" has a namespace of its name.
@@ -27,14 +36,21 @@ net_link() {
 	[ "$name" = main ] || ns=(-n "$name")
 	ip link add "far$number" netns server type veth peer name nfs0 ${ns:+netns "$name"} &&
 		ip -n server link set "far$number" master lan up &&
-		ip "${ns[@]}" -batch - <<-END || return
-			addr add $NET4.$number/24 dev nfs0
-			addr add $NET6:$number/64 dev nfs0 nodad
-			link set nfs0 up
-			route add default via $SERVER
-		END
-	echo "$number" >"$STATE/links/$name"
+		net_plug "$name" "$number" || return
 	[ ! -e "$STATE/delay" ] || link_delay "$name" "$(cat "$STATE/delay")"
+}
+
+# net_plug NAME N: the client's end of its cable, with the addresses that go with the number.
+net_plug() {
+	local name=$1 number=$2 ns=()
+	[ "$name" = main ] || ns=(-n "$name")
+	ip "${ns[@]}" -batch - <<-END || return
+		addr add $NET4.$number/24 dev nfs0
+		addr add $NET6:$number/64 dev nfs0 nodad
+		link set nfs0 up
+		route add default via $SERVER
+	END
+	echo "$number" >"$STATE/links/$name"
 }
 
 # client_ns NAME: a further client, a network namespace with an address and a host name of its own, and with an identity of its own

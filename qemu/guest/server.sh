@@ -2,11 +2,11 @@
 # shellcheck shell=bash
 #
 # The server: the kernel's own nfsd in a namespace of its own, with private mounts, state directory and host name.
-# LEASE and GRACE (seconds, 10 unless set) and THREADS (8) are read at each start.
+# LEASE and GRACE (seconds, 10 unless set) and THREADS (8) are read at each start. What it keeps on disk of its clients is in $NFS_STATE.
 
 # The namespace, kept by files so that no process has to stay in it.
 server_create() {
-	mkdir -p "$STATE/ns" "$STATE/nfs"
+	mkdir -p "$STATE/ns" "$NFS_STATE"
 	mount --bind "$STATE/ns" "$STATE/ns"
 	mount --make-private "$STATE/ns"
 	touch "$STATE/ns/mnt" "$STATE/ns/uts"
@@ -22,7 +22,7 @@ server_create() {
 				mountpoint -q /proc/fs/nfsd && umount /proc/fs/nfsd
 				mount -t nfsd nfsd /proc/fs/nfsd
 				mount -t sysfs sysfs /sys
-			' bash "$STATE/nfs"
+			' bash "$NFS_STATE"
 }
 
 # server_sh CMD...: runs a command where the server is; a single argument is a line for the shell.
