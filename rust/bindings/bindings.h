@@ -27,6 +27,7 @@
 #include <linux/pagemap.h>
 #include <linux/folio_batch.h>
 #include <linux/random.h>
+#include <linux/ratelimit.h>
 #include <linux/rmap.h>
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>

@@ -50,6 +50,7 @@ use super::{
         Acquired,
         Slot, //
     },
+    stats::Counter,
 };
 use crate::sys::{
     mm::PageVec,
@@ -251,6 +252,9 @@ impl<B: Body> Exchange<B> {
             return true;
         };
         let reply = self.reply.as_ref().map(|r| &r.sequence);
+        if let Some(Err(status)) = reply {
+            self.client.sequence_status(*status);
+        }
         let action = self
             .client
             .session()
@@ -276,6 +280,7 @@ impl<B: Body> Exchange<B> {
 
     /// What an operation's error leads to. True when it is the caller's to see.
     fn operation_failed(&mut self, task: &Task, status: Status) -> bool {
+        self.client.operation_status(status);
         let state = self.body.state().map(|(state, sent)| (state.clone(), sent));
         let kind = if state.is_some() {
             StateKind::Open
@@ -369,6 +374,7 @@ impl<B: Body> RpcCall for Exchange<B> {
             }
             Err(_) => {
                 self.malformed = true;
+                self.client.count(Counter::Malformed);
                 // Recovery tells a server that talks nonsense from one that is silent.
                 Err(if self.privileged { EBADMSG } else { EIO })
             }
@@ -494,6 +500,7 @@ impl Client {
 
     /// Settles with a lone SEQUENCE whether the server has seen the call that left a slot in doubt.
     fn probe_slot(self: &Arc<Self>, slot: Slot) -> Result {
+        self.count(Counter::SlotProbes);
         let mut exchange = Exchange::new(self, true, (), Probe);
         exchange.ops.0 = slot.sequence(false);
         exchange.slot = Some(slot);

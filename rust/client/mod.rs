@@ -6,16 +6,19 @@
 //! * [`exchange`], [`session`], [`async_ops`], [`bare`]: how a compound gets its answer.
 //! * [`owner`], [`open_state`], [`open_context`], [`open`], [`close`]: open files.
 //! * [`state_manager`], [`lease`], [`reclaim`], [`renew`]: the lease, and recovery when it or the server is lost.
+//! * [`observe`], [`stats`], [`timeline`], [`debugfs`]: what the client tells of itself.
 //! * [`server`], [`params`]: a mount.
 
 mod async_ops;
 mod bare;
 mod close;
+mod debugfs;
 mod delegation;
 mod errno;
 mod exchange;
 mod lease;
 mod nfs_client;
+mod observe;
 mod open;
 mod open_context;
 mod open_state;
@@ -28,6 +31,8 @@ mod server;
 mod session;
 mod setattr;
 mod state_manager;
+mod stats;
+mod timeline;
 
 pub(crate) use {
     async_ops::AsyncOps,

@@ -39,6 +39,8 @@ use rnfs4_proto::{
 };
 
 use super::{
+    debugfs,
+    observe::Observer,
     params::MountParams,
     registry::Registry,
     server::Server,
@@ -50,6 +52,7 @@ use crate::sys::{
         current_cred,
         machine_cred, //
     },
+    debugfs::Dir,
     mm::PageVec,
     net::NetNs,
     sunrpc::{
@@ -100,6 +103,12 @@ pub(crate) struct Client {
     pub(super) identity: Mutex<Identity>,
     #[pin]
     pub(super) lease: SpinLock<Lease>,
+    /// What is told of it.
+    #[pin]
+    pub(super) observer: Observer,
+    /// Its files in debugfs, from its first step to its last.
+    #[pin]
+    shown: Mutex<Option<Dir<Client>>>,
     /// Mounted file systems; their open state is what is recovered.
     #[pin]
     servers: SpinLock<KVec<Arc<Server>>>,
@@ -172,6 +181,8 @@ impl Client {
                 manager <- Manager::new(),
                 identity <- new_mutex!(identity),
                 lease <- new_spinlock!(Lease::new(now_ms())),
+                observer <- Observer::new()?,
+                shown <- new_mutex!(None),
                 servers <- new_spinlock!(KVec::new()),
                 calls <- new_spinlock!(0),
                 calls_done <- WaitQueue::new(),
@@ -211,6 +222,30 @@ impl Client {
     /// The server's name, for messages.
     pub(crate) fn name(&self) -> &str {
         self.hostname.to_str().unwrap_or("server")
+    }
+
+    /// 1 or 2.
+    pub(super) fn minorversion(&self) -> u32 {
+        self.minorversion
+    }
+
+    /// How many calls were begun and have not been released.
+    pub(super) fn calls(&self) -> u32 {
+        *self.calls.lock()
+    }
+
+    /// Makes the client's directory in debugfs. May sleep.
+    pub(super) fn publish(self: &Arc<Self>) -> Result {
+        let name = debugfs::dir_name(self.name(), self.registry.next_client())?;
+        let dir = debugfs::publish(self.registry.debugfs(), &name, self);
+        *self.shown.lock() = Some(dir);
+        Ok(())
+    }
+
+    /// Takes it away; who is reading there is waited for. May sleep.
+    pub(super) fn withdraw(&self) {
+        let dir = self.shown.lock().take();
+        drop(dir);
     }
 
     /// The client id in use. May sleep.

@@ -56,7 +56,8 @@ use super::{
         OpenState,
         Recovery, //
     },
-    server::Server, //
+    server::Server,
+    stats::Counter, //
 };
 
 /// What TEST_STATEID brought.
@@ -199,6 +200,11 @@ impl Client {
             | Action::Split => self.give_up(state, answer),
             Action::Done => {
                 state.recovered(mark);
+                self.count(match mark {
+                    Recovery::Reboot => Counter::OpensReclaimed,
+                    Recovery::Test if matches!(tested, Tested::Good) => Counter::StateidsTested,
+                    _ => Counter::OpensReopened,
+                });
                 self.wake_recovered();
             }
         }
@@ -209,13 +215,10 @@ impl Client {
     fn give_up(&self, state: &OpenState, answer: Answer) {
         if let Some(fileid) = state.mark_failed() {
             let status = match answer {
-                Ok(Err(status)) => status.0,
-                _ => 0,
+                Ok(Err(status)) => status,
+                _ => Status::IO,
             };
-            pr_warn!(
-                "{}: open of file {fileid} could not be recovered (status {status}): writes to it fail with EBADF\n",
-                self.name()
-            );
+            self.context_bad(fileid, status);
         }
         self.wake_recovered();
     }

@@ -6,6 +6,10 @@ use kernel::{
     new_mutex,
     prelude::*,
     sync::{
+        atomic::{
+            Atomic,
+            Relaxed, //
+        },
         Arc,
         Mutex, //
     },
@@ -19,6 +23,7 @@ use super::{
     params::MountParams, //
 };
 use crate::sys::{
+    debugfs::Root,
     net::NetNs,
     wait::{
         WaitQueue,
@@ -42,6 +47,9 @@ struct Inner {
 #[pin_data]
 pub(crate) struct Registry {
     queue: OwnedQueue,
+    debugfs: Arc<Root>,
+    /// Clients made so far.
+    made: Atomic<u64>,
     #[pin]
     inner: Mutex<Inner>,
     #[pin]
@@ -63,9 +71,12 @@ impl Registry {
     /// No clients yet. May sleep.
     pub(crate) fn new() -> Result<Arc<Self>> {
         let queue = OwnedQueue::new(c"rnfs4")?;
+        let debugfs = Arc::new(Root::new(c"rnfs4"), GFP_KERNEL)?;
         Arc::pin_init(
             pin_init!(Self {
                 queue,
+                debugfs,
+                made: Atomic::new(0),
                 inner <- new_mutex!(Inner { clients: KVec::new(), leaving: 0 }),
                 gone <- WaitQueue::new(),
             }),
@@ -76,6 +87,16 @@ impl Registry {
     /// The queue for work that must not be done where it turns up.
     pub(crate) fn queue(&self) -> &OwnedQueue {
         &self.queue
+    }
+
+    /// Where the clients' files are.
+    pub(super) fn debugfs(&self) -> &Arc<Root> {
+        &self.debugfs
+    }
+
+    /// The number of a new client, from 1.
+    pub(super) fn next_client(&self) -> u64 {
+        self.made.fetch_add(1, Relaxed) + 1
     }
 
     /// The client for a mount; a new one starts to introduce itself to the server. May sleep.
@@ -104,6 +125,7 @@ impl Registry {
         let user = ClientUser(client);
         drop(inner);
         // On failure `user` takes the entry out again.
+        user.0.publish()?;
         user.0.run_manager()?;
         Ok(user)
     }

@@ -19,6 +19,7 @@ use super::{
         How, //
     },
     nfs_client::Client,
+    stats::Counter,
 };
 use crate::sys::{
     sunrpc::Flags,
@@ -81,6 +82,7 @@ impl Client {
     }
 
     fn renew(self: &Arc<Self>) {
+        self.count(Counter::Renewals);
         let how = How {
             cred: self.cred(),
             privileged: false,

@@ -72,6 +72,18 @@ pub(crate) struct Limits {
     pub(crate) max_response: u32,
 }
 
+/// A session at one moment, for who wants to see.
+pub(super) struct Look {
+    pub(super) id: SessionId,
+    pub(super) limits: Limits,
+    /// Calls in flight.
+    pub(super) in_use: u32,
+    /// How many there may be.
+    pub(super) target: u32,
+    /// Only recovery gets slots.
+    pub(super) draining: bool,
+}
+
 struct Inner {
     id: SessionId,
     limits: Limits,
@@ -222,6 +234,18 @@ impl Session {
     /// The session's id.
     pub(crate) fn id(&self) -> SessionId {
         self.inner.lock().id
+    }
+
+    /// What there is now.
+    pub(super) fn look(&self) -> Look {
+        let inner = self.inner.lock();
+        Look {
+            id: inner.id,
+            limits: inner.limits,
+            in_use: inner.table.in_use(),
+            target: inner.table.limit(),
+            draining: inner.table.is_draining(),
+        }
     }
 
     /// The negotiated limits.

@@ -108,6 +108,11 @@ impl Manager {
     fn step(&self) -> Step {
         self.machine.lock().step(now_ms())
     }
+
+    /// A copy of the machine, for who wants to see.
+    pub(super) fn machine(&self) -> Machine {
+        self.machine.lock().clone()
+    }
 }
 
 /// Whether nobody else may talk to the server during a step.
@@ -136,6 +141,11 @@ impl Client {
         Ok(())
     }
 
+    /// Whether there has been a session.
+    pub(super) fn is_established(&self) -> bool {
+        self.manager.established.load(Relaxed)
+    }
+
     /// Whether the last user of the client has gone.
     pub(super) fn is_leaving(&self) -> bool {
         self.manager.leaving.load(Relaxed)
@@ -145,11 +155,13 @@ impl Client {
     pub(super) fn tell(&self, event: Event) {
         let step = {
             let mut machine = self.manager.machine.lock();
+            let (was, was_idle) = (machine.bits(), machine.is_idle());
             let mark = machine.event(now_ms(), event);
             // Before the lock goes: no pass over the states may begin, or end, between the decision and the marks.
             if self.apply(mark, event) {
                 machine.event(now_ms(), Event::MarkedNograce);
             }
+            self.observe(event, was, was_idle, &machine);
             machine.todo()
         };
         if needs_drain(step) {
@@ -237,6 +249,7 @@ impl Client {
                         self.session().end_drain();
                     }
                     if !self.is_leaving() {
+                        self.step_begun(step);
                         self.take(step);
                     }
                 }
@@ -344,6 +357,7 @@ impl Client {
 
     /// Ends the state manager, every call and the renewal. Runs on the module's queue.
     pub(super) fn tear_down(self: &Arc<Self>) {
+        self.withdraw();
         self.session().close(ESHUTDOWN);
         self.manager.news.wake_all();
         let stopped = || self.manager.stopped.load(Relaxed);

@@ -5,10 +5,12 @@
 //! One file for each C header, under the C side's names. Nothing in here knows NFS.
 
 pub(crate) mod cred;
+pub(crate) mod debugfs;
 pub(crate) mod fs;
 pub(crate) mod kthread;
 pub(crate) mod mm;
 pub(crate) mod net;
+pub(crate) mod ratelimit;
 pub(crate) mod sunrpc;
 pub(crate) mod time;
 pub(crate) mod wait;

@@ -54,3 +54,8 @@ unsigned int rnfs4_helper_net_inum(const struct net *net)
 {
 	return net->ns.inum;
 }
+
+void rnfs4_helper_ratelimit_default_init(struct ratelimit_state *rs)
+{
+	ratelimit_default_init(rs);
+}

@@ -98,6 +98,11 @@ impl Bits {
         Self(self.0 | o.0)
     }
 
+    /// The bits that `o` has not.
+    pub const fn minus(self, o: Self) -> Self {
+        Self(self.0 & !o.0)
+    }
+
     fn set(&mut self, o: Self) {
         self.0 |= o.0;
     }
@@ -156,6 +161,23 @@ pub enum Step {
 }
 
 impl Step {
+    /// The step's name: that of its operation or of the bit that it settles.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Idle => "IDLE",
+            Self::Wait(_) => "WAIT",
+            Self::PurgeState => "PURGE_STATE",
+            Self::ExchangeId => "EXCHANGE_ID",
+            Self::DestroySession => "DESTROY_SESSION",
+            Self::CreateSession => "CREATE_SESSION",
+            Self::BindConn => "BIND_CONN_TO_SESSION",
+            Self::CheckLease => "CHECK_LEASE",
+            Self::ReclaimReboot => "RECLAIM_REBOOT",
+            Self::ReclaimComplete => "RECLAIM_COMPLETE",
+            Self::ReclaimNograce => "RECLAIM_NOGRACE",
+        }
+    }
+
     /// The operation whose rows of the table hold for errors of this step. Errors of single states in
     /// the two passes are no errors of the step: those that break it off come as [`Event::Saw`].
     pub const fn class(self) -> OpClass {
