@@ -25,7 +25,7 @@ run vm shell: %: %-guest
 	$(exit $(shell cat $(STATUS); rm -f $(STATUS)))
 endif
 
-.PHONY: help run run-guest test kernel rootfs module modules vm vm-guest shell shell-guest selftests host-test lint clean
+.PHONY: help run run-guest test kernel rootfs module modules vm vm-guest shell shell-guest selftests host-test fuzz lint clean
 
 help:
 	@echo 'rnfs4: an NFSv4.1/4.2 client for Linux, in Rust'
@@ -42,6 +42,7 @@ help:
 	@echo '  make shell        a root shell in the guest, with the server up and mounted'
 	@echo '  make selftests    the tests in the guest          [TESTS="name ..."] [KERNEL_CONFIG=lean|debug]'
 	@echo '  make host-test    the tests of the protocol crate, by cargo on the host'
+	@echo '  make fuzz         what reads bytes of a server, by libFuzzer   [RUNS=<n> | SECONDS=60] [TARGETS="name ..."]'
 	@echo '  make lint         formatting, clippy, and the rules of the house'
 	@echo '  make clean        removes out/, not the cache'
 	@echo
@@ -80,6 +81,9 @@ selftests: module
 
 host-test:
 	@scripts/host-test
+
+fuzz:
+	@scripts/fuzz $(if $(RUNS),--runs $(RUNS)) $(if $(SECONDS),--seconds $(SECONDS)) $(TARGETS)
 
 lint:
 	@scripts/lint

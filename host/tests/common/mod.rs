@@ -11,6 +11,7 @@ use rnfs4_proto::{
     status::Status,
     xdr::{Sink, Source, XdrError, XdrResult, MAX_TAKE},
 };
+use std::hash::{Hash, Hasher};
 
 /// XDR by hand, as RFC 4506 has it.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -131,8 +132,22 @@ pub fn res<O: Op>(op: &mut O, body: X) -> XdrResult<O::Res> {
     let res = Op::decode(op, &mut s);
     if res.is_ok() {
         assert_eq!(s.remaining(), 0, "something was left");
+        seed("replies", &[&[O::NUM as u8, 0][..], &body.0].concat());
     }
     res
+}
+
+/// Leaves an input for the fuzzers to begin with, if they are being given some.
+pub fn seed(target: &str, bytes: &[u8]) {
+    let Some(dir) = std::env::var_os("RNFS4_SEEDS") else {
+        return;
+    };
+    let mut hash = std::hash::DefaultHasher::new();
+    bytes.hash(&mut hash);
+    let dir = std::path::Path::new(&dir).join(target);
+    std::fs::create_dir_all(&dir).expect("a place for seeds");
+    let name = format!("seed-{:016x}", hash.finish());
+    std::fs::write(dir.join(name), bytes).expect("a seed");
 }
 
 /// Reads the body of a failed result to its end.

@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Replies to whole compounds.
+
+#![no_main]
+
+#[path = "../../tests/bytes/mod.rs"]
+mod bytes;
+#[path = "../../tests/common/mod.rs"]
+mod common;
+
+libfuzzer_sys::fuzz_target!(|input: &[u8]| bytes::compounds::run(input));

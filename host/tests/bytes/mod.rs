@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What takes bytes of any kind and must stand them: each function here is a fuzzer's target, and a
+//! test on what the fuzzers have found worth keeping.
+
+#![allow(dead_code, missing_docs, unreachable_pub)]
+
+pub mod compounds;
+pub mod entries;
+pub mod replies;
+
+/// The targets by name.
+pub const TARGETS: &[(&str, fn(&[u8]))] = &[
+    ("compounds", compounds::run),
+    ("entries", entries::run),
+    ("replies", replies::run),
+];
