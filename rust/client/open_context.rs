@@ -134,6 +134,16 @@ impl OpenContext {
         Ok(())
     }
 
+    /// What the program is told of data written through this context that did not become safe for `error`. Where the open was
+    /// lost that is EIO: how the server refused the one request that found out (ESTALE, EACCES) says nothing of use.
+    pub(crate) fn write_error(&self, error: Error) -> Error {
+        if self.is_bad() {
+            EIO
+        } else {
+            error
+        }
+    }
+
     /// The stateid for READ and WRITE; `EIO` on a context gone bad.
     pub(crate) fn stateid(&self) -> Result<Stateid> {
         self.state.stateid()

@@ -95,7 +95,7 @@ impl AsyncOps for CommitCall {
             Ok((verifier, attrs)) => committed(inode, verifier, attrs),
             Err(e) if e == ENOMEM => Settled::Again,
             Err(e) => {
-                write::report(inode, e);
+                write::report(inode, self.ctx.write_error(e));
                 Settled::GivenUp
             }
         };

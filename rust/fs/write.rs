@@ -220,7 +220,7 @@ impl WriteCall {
         }
         let this = KBox::into_inner(self);
         let inode = this.io.inode();
-        report(inode, error);
+        report(inode, this.ctx.write_error(error));
         inode.info().write.write_done(inode, this.batch);
     }
 }
