@@ -31,10 +31,11 @@ make_files() {
 
 # The program waits until the fifo is closed.
 begin() {
-	local name=$1-$2
+	local name=$1-$2 fd
 	mkfifo "/tmp/$name.go"
 	/guest/bad_context.py run --user "$USER_ID" "/mnt/$1/$name" >"/tmp/$name" 2>&1 <"/tmp/$name.go" &
-	exec {go[$1-$2]}>"/tmp/$name.go"
+	exec {fd}>"/tmp/$name.go"
+	go[$name]=$fd
 	within 60 grep -q ready "/tmp/$name"
 }
 
@@ -94,7 +95,8 @@ echo 0 >/proc/sys/fs/leases-enable
 echo 0 >/proc/sys/vm/dirty_writeback_centisecs
 check "there are files for $cases cases" each make_files
 check "both clients mount" eval 'mount_rnfs4 /mnt/rnfs4 && mount_nfs4 /mnt/nfs4'
-check "the files are opened" each begin
+each begin
+is "the files are opened" $? 0
 server_stop
 check "the server is down, and what it has is replaced or closed" each spoil
 server_start
