@@ -4,6 +4,7 @@
 
 use kernel::{
     new_mutex,
+    new_spinlock,
     prelude::*,
     sync::{
         atomic::{
@@ -11,7 +12,8 @@ use kernel::{
             Relaxed, //
         },
         Arc,
-        Mutex, //
+        Mutex,
+        SpinLock, //
     },
 };
 
@@ -37,12 +39,6 @@ struct Entry {
     users: u32,
 }
 
-struct Inner {
-    clients: KVec<Entry>,
-    /// Clients whose teardown has not finished.
-    leaving: u32,
-}
-
 /// What the module has once: its clients, and the queue on which they end and contexts are closed.
 #[pin_data]
 pub(crate) struct Registry {
@@ -51,7 +47,11 @@ pub(crate) struct Registry {
     /// Clients made so far.
     made: Atomic<u64>,
     #[pin]
-    inner: Mutex<Inner>,
+    clients: Mutex<KVec<Entry>>,
+    /// Clients whose teardown has not finished. Not behind the mutex, which a mount holds for long: who waits looks in between
+    /// going to sleep, where he may not wait for a mutex.
+    #[pin]
+    leaving: SpinLock<u32>,
     #[pin]
     gone: WaitQueue,
 }
@@ -77,7 +77,8 @@ impl Registry {
                 queue,
                 debugfs,
                 made: Atomic::new(0),
-                inner <- new_mutex!(Inner { clients: KVec::new(), leaving: 0 }),
+                clients <- new_mutex!(KVec::new()),
+                leaving <- new_spinlock!(0),
                 gone <- WaitQueue::new(),
             }),
             GFP_KERNEL,
@@ -105,17 +106,13 @@ impl Registry {
         net: &NetNs,
         params: &MountParams,
     ) -> Result<ClientUser> {
-        let mut inner = self.inner.lock();
-        if let Some(entry) = inner
-            .clients
-            .iter_mut()
-            .find(|e| e.client.matches(net, params))
-        {
+        let mut clients = self.clients.lock();
+        if let Some(entry) = clients.iter_mut().find(|e| e.client.matches(net, params)) {
             entry.users += 1;
             return Ok(ClientUser(entry.client.clone()));
         }
         let client = Client::new(self, net, params)?;
-        inner.clients.push(
+        clients.push(
             Entry {
                 client: client.clone(),
                 users: 1,
@@ -123,7 +120,7 @@ impl Registry {
             GFP_KERNEL,
         )?;
         let user = ClientUser(client);
-        drop(inner);
+        drop(clients);
         // On failure `user` takes the entry out again.
         user.0.publish()?;
         user.0.run_manager()?;
@@ -131,23 +128,19 @@ impl Registry {
     }
 
     fn put(self: &Arc<Self>, client: &Arc<Client>) {
-        let mut inner = self.inner.lock();
-        let Some(at) = inner
-            .clients
-            .iter()
-            .position(|e| Arc::ptr_eq(&e.client, client))
-        else {
+        let mut clients = self.clients.lock();
+        let Some(at) = clients.iter().position(|e| Arc::ptr_eq(&e.client, client)) else {
             return;
         };
-        if let Some(entry) = inner.clients.get_mut(at) {
+        if let Some(entry) = clients.get_mut(at) {
             entry.users -= 1;
             if entry.users > 0 {
                 return;
             }
         }
-        let removed = inner.clients.remove(at);
-        inner.leaving += 1;
-        drop(inner);
+        let removed = clients.remove(at);
+        *self.leaving.lock() += 1;
+        drop(clients);
         drop(removed);
         client.leave();
         // The item was made with the client, so this cannot fail.
@@ -156,7 +149,7 @@ impl Registry {
 
     /// A client is gone.
     pub(super) fn left(&self) {
-        self.inner.lock().leaving -= 1;
+        *self.leaving.lock() -= 1;
         self.gone.wake_all();
     }
 
@@ -169,10 +162,7 @@ impl Registry {
     }
 
     fn is_quiet(&self) -> bool {
-        // The waker changes the count before it wakes; a busy lock means that he is about to.
-        self.inner
-            .try_lock()
-            .is_some_and(|inner| inner.leaving == 0)
+        *self.leaving.lock() == 0
     }
 
     /// For module exit: waits until nothing of ours runs any more. No mount exists or can be made.
