@@ -25,7 +25,7 @@ run vm shell: %: %-guest
 	$(exit $(shell cat $(STATUS); rm -f $(STATUS)))
 endif
 
-.PHONY: help run run-guest test kernel rootfs module modules vm vm-guest shell shell-guest selftests host-test fuzz lint clean
+.PHONY: help run run-guest test kernel rootfs module modules vm vm-guest shell shell-guest selftests host-test fuzz bench-recovery lint clean
 
 help:
 	@echo 'rnfs4: an NFSv4.1/4.2 client for Linux, in Rust'
@@ -43,13 +43,21 @@ help:
 	@echo '  make selftests    the tests in the guest          [TESTS="name ..."] [KERNEL_CONFIG=lean|debug]'
 	@echo '  make host-test    the tests of the protocol crate, by cargo on the host'
 	@echo '  make fuzz         what reads bytes of a server, by libFuzzer   [RUNS=<n> | SECONDS=60] [TARGETS="name ..."]'
+	@echo '  make bench-recovery   server up -> open files back, both clients   [COUNTS=1,100,2000,20000] [DELAY=0,2,10]'
 	@echo '  make lint         formatting, clippy, and the rules of the house'
 	@echo '  make clean        removes out/, not the cache'
 	@echo
 	@echo 'Kernels, the toolchain and the root file system are kept in $${RNFS4_CACHE:-/var/cache/rnfs4}.'
 
 run-guest: module
-	$(call guest,--timeout 900 qemu/story/story.sh)
+	@rm -f out/run/timeline.*
+	$(call guest,--timeout 900 --out out/run qemu/story/story.sh)
+	@[ ! -s out/run/timeline.events ] || { scripts/plot timeline out/run/timeline.events out/run/timeline.svg && \
+		echo 'The picture: out/run/timeline.svg'; } || echo 'There is no picture of it.'
+
+# COUNTS and DELAY are lists with commas: open files, and milliseconds added to each round trip.
+bench-recovery: module
+	@qemu/bench/run recovery $(if $(COUNTS),COUNTS=$(COUNTS)) $(if $(DELAY),DELAY=$(DELAY))
 
 test:
 	@scripts/test

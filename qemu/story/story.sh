@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # What "make run" plays in the guest: the three acts of qemu/guest/acts.sh, told with the seconds since each began. What must be so is
-# counted, and said only where it is not so. Ends with a story_summary, and with 1 if anything was not so.
+# counted, and said only where it is not so. Then both clients in one scenario, for a picture (both.sh). Ends with a summary, and with 1 if
+# anything was not so.
 
 # tell TEXT: what happens.
 tell() {
@@ -68,6 +69,22 @@ play "Act 1: the server restarts" "$RECLAIM_RESULTS" act_reclaim
 play "Act 2: the server restarts and has forgotten its clients" "$FORGOTTEN_RESULTS" act_forgotten
 play "Act 3: the server restarts, and two of the open files are gone for good" "$BAD_RESULTS" act_bad
 umount /mnt/acts || story_status=1
+
+# The same restart for both clients, drawn when the guest is off.
+if [ "$client" = rnfs4 ]; then
+	story_began=$EPOCHREALTIME
+	echo
+	echo "Beside the C client"
+	# shellcheck source=qemu/story/both.sh
+	. ./both.sh
+	BOTH_EVENTS=/vm/timeline.events
+	if both_clients; then
+		tell "both have gone on after a restart with $BOTH_OPENS files open: a picture is made of it"
+	else
+		tell "NOT SO: both go on after a restart"
+		story_status=1
+	fi
+fi
 
 echo
 echo "Summary"
