@@ -7,6 +7,7 @@
 
 mod bytes;
 mod common;
+mod world;
 
 use bytes::{compounds, TARGETS};
 use common::{head, seed, X};

@@ -8,5 +8,7 @@
 mod bytes;
 #[path = "../../tests/common/mod.rs"]
 mod common;
+#[path = "../../tests/world/mod.rs"]
+mod world;
 
 libfuzzer_sys::fuzz_target!(|input: &[u8]| bytes::replies::run(input));

@@ -8,10 +8,14 @@
 pub mod compounds;
 pub mod entries;
 pub mod replies;
+pub mod slots;
+pub mod storms;
 
 /// The targets by name.
 pub const TARGETS: &[(&str, fn(&[u8]))] = &[
     ("compounds", compounds::run),
     ("entries", entries::run),
     ("replies", replies::run),
+    ("slots", slots::run),
+    ("storms", storms::run),
 ];
