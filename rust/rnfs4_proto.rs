@@ -10,6 +10,7 @@
 //! * [`session`]: the slot table and what a SEQUENCE result does to it.
 //! * [`recovery`]: which error leads where, the state machine of the state manager, lease and
 //!   back-off arithmetic, the accounting of calls in flight.
+//! * [`fault`]: which operation is to fail on purpose, for tests.
 //!
 //! "RFC" without a number is RFC 8881; RFC 7862 is NFSv4.2.
 
@@ -22,6 +23,8 @@
 pub mod attrs;
 #[path = "proto/compound.rs"]
 pub mod compound;
+#[path = "proto/fault.rs"]
+pub mod fault;
 #[path = "proto/op.rs"]
 pub mod op;
 #[path = "proto/ops/mod.rs"]

@@ -8,11 +8,16 @@ use kernel::{
 };
 use rnfs4_proto::{
     compound::Ops,
+    recovery::table::OpClass,
     status::Status,
     xdr::XdrResult, //
 };
 
-use super::nfs_client::Client;
+use super::{
+    fault::Plan,
+    nfs_client::Client,
+    stats::Counter, //
+};
 use crate::sys::sunrpc::{
     program::Proc,
     task,
@@ -28,21 +33,47 @@ use crate::sys::sunrpc::{
 struct Bare<'a, O: Ops> {
     client: &'a Client,
     ops: O,
+    /// What goes wrong on purpose.
+    plan: Plan,
     reply: Option<(Status, O::Res)>,
+}
+
+impl<O: Ops> Bare<'_, O> {
+    fn take_reply(&mut self, xdr: &mut Decoder<'_>) -> XdrResult {
+        self.reply = Some(self.ops.decode_cut(self.plan.cut(), xdr)?);
+        Ok(())
+    }
 }
 
 impl<O: Ops> RpcCall for Bare<'_, O> {
     fn prepare(&mut self, task: &Task) {
-        task.start();
+        if self.plan.unsent().is_some() && Decoder::with_nothing(|xdr| self.take_reply(xdr)).is_ok()
+        {
+            task.finish();
+        } else {
+            task.start();
+        }
     }
 
     fn encode(&mut self, xdr: &mut Encoder<'_>) -> XdrResult {
+        if let Some(cut) = self.plan.cut() {
+            xdr.limit_ops(cut.at);
+        }
         self.client.encode(&self.ops, None, xdr)
     }
 
     fn decode(&mut self, xdr: &mut Decoder<'_>) -> Result {
-        self.reply = Some(self.ops.decode_status(xdr).map_err(|_| EBADMSG)?);
-        Ok(())
+        match self.plan {
+            Plan::Lost(err) => return Err(err),
+            Plan::Garbage => {}
+            _ => {
+                if self.take_reply(xdr).is_ok() {
+                    return Ok(());
+                }
+            }
+        }
+        self.client.count(Counter::Malformed);
+        Err(EBADMSG)
     }
 
     fn done(&mut self, _task: &Task) {}
@@ -64,6 +95,7 @@ impl Client {
             &msg,
             Bare {
                 client: self,
+                plan: self.plan(OpClass::Plain, &ops),
                 ops,
                 reply: None,
             },

@@ -29,6 +29,7 @@ pub(super) fn publish(root: &Arc<Root>, name: &CStr, client: &Arc<Client>) -> Di
     dir.file::<SessionFile>();
     dir.file::<Counters>();
     dir.file::<TimelineFile>();
+    dir.file::<Fault>();
     dir
 }
 
@@ -115,5 +116,23 @@ impl DebugFile for TimelineFile {
             m.call_printf(format_args!("{} {}\n", entry.ms, entry.what));
         }
         Ok(())
+    }
+}
+
+/// What is to go wrong: takes rules, shows those there are.
+struct Fault;
+
+impl DebugFile for Fault {
+    type Data = Client;
+    const NAME: &'static CStr = c"fault";
+    const WRITABLE: bool = true;
+
+    fn show(client: &Client, m: &SeqFile) -> Result {
+        m.call_printf(format_args!("{}", client.faults.look()));
+        Ok(())
+    }
+
+    fn write(client: &Client, text: &[u8]) -> Result {
+        client.faults.command(text)
     }
 }

@@ -7,6 +7,7 @@
 //! * [`owner`], [`open_state`], [`open_context`], [`open`], [`close`]: open files.
 //! * [`state_manager`], [`lease`], [`reclaim`], [`renew`]: the lease, and recovery when it or the server is lost.
 //! * [`observe`], [`stats`], [`timeline`], [`debugfs`]: what the client tells of itself.
+//! * [`fault`]: what goes wrong on purpose.
 //! * [`server`], [`params`]: a mount.
 
 mod async_ops;
@@ -16,6 +17,7 @@ mod debugfs;
 mod delegation;
 mod errno;
 mod exchange;
+mod fault;
 mod lease;
 mod nfs_client;
 mod observe;

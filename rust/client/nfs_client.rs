@@ -40,6 +40,7 @@ use rnfs4_proto::{
 
 use super::{
     debugfs,
+    fault::FaultPoint,
     observe::Observer,
     params::MountParams,
     registry::Registry,
@@ -106,6 +107,9 @@ pub(crate) struct Client {
     /// What is told of it.
     #[pin]
     pub(super) observer: Observer,
+    /// What goes wrong on purpose.
+    #[pin]
+    pub(super) faults: FaultPoint,
     /// Its files in debugfs, from its first step to its last.
     #[pin]
     shown: Mutex<Option<Dir<Client>>>,
@@ -182,6 +186,7 @@ impl Client {
                 identity <- new_mutex!(identity),
                 lease <- new_spinlock!(Lease::new(now_ms())),
                 observer <- Observer::new()?,
+                faults <- FaultPoint::new(),
                 shown <- new_mutex!(None),
                 servers <- new_spinlock!(KVec::new()),
                 calls <- new_spinlock!(0),

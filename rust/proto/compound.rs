@@ -25,6 +25,16 @@ const TAG_MAX: usize = crate::types::OPAQUE_MAX;
 /// The number by which a server answers an operation that it does not know.
 const OP_ILLEGAL: u32 = 10044;
 
+/// A COMPOUND that is to fail on purpose, at the operation with this index: it is sent without that operation and those behind
+/// it, and its reply is read as if the server had refused that one. So all that the server has run is what it would have run.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Cut {
+    /// How many operations are sent. With 0 there is nothing to send, and nothing to read.
+    pub at: u32,
+    /// The status of the first that is not.
+    pub status: Status,
+}
+
 /// A sequence of operations and the type of its reply.
 ///
 /// [`encode`](Ops::encode) and [`decode`](Ops::decode) are about the whole COMPOUND; the others are
@@ -42,6 +52,9 @@ pub trait Ops {
 
     /// The most bytes of the results of these operations with their numbers and status.
     fn res_len(&self) -> usize;
+
+    /// Calls `f` with the number of each operation in turn, until it returns false. Whether it never did.
+    fn each_op(&self, f: &mut dyn FnMut(u32) -> bool) -> bool;
 
     /// Writes these operations.
     fn put<S: Sink>(&self, s: &mut S) -> XdrResult;
@@ -79,7 +92,7 @@ pub trait Ops {
     fn encode<S: Sink>(&self, minor: u32, s: &mut S) -> XdrResult {
         s.put_u32(0)?;
         s.put_u32(minor)?;
-        s.put_u32(self.count())?;
+        s.put_u32(self.count().min(s.max_ops()))?;
         self.put(s)
     }
 
@@ -92,9 +105,21 @@ pub trait Ops {
 
     /// The same, with the status of the whole.
     fn decode_status<S: Source>(&mut self, s: &mut S) -> XdrResult<(Status, Self::Res)> {
-        let mut reply = Reply::new(s, self.count())?;
-        let status = reply.status;
+        self.decode_cut(None, s)
+    }
+
+    /// The same for a COMPOUND that was sent in part.
+    fn decode_cut<S: Source>(
+        &mut self,
+        cut: Option<Cut>,
+        s: &mut S,
+    ) -> XdrResult<(Status, Self::Res)> {
+        let mut reply = match cut {
+            Some(cut) => Reply::new_cut(s, cut)?,
+            None => Reply::new(s, self.count())?,
+        };
         let res = self.get(&mut reply)?;
+        let status = reply.status;
         reply.finish()?;
         Ok((status, res))
     }
@@ -106,9 +131,26 @@ pub struct Reply<'s, S> {
     status: Status,
     left: u32,
     failed: Option<Status>,
+    /// What the first operation that was not sent is to get.
+    cut: Option<Status>,
 }
 
 impl<'s, S: Source> Reply<'s, S> {
+    fn new_cut(source: &'s mut S, cut: Cut) -> XdrResult<Self> {
+        if cut.at == 0 {
+            return Ok(Self {
+                source,
+                status: cut.status,
+                left: 0,
+                failed: Some(cut.status),
+                cut: None,
+            });
+        }
+        let mut reply = Self::new(source, cut.at)?;
+        reply.cut = Some(cut.status);
+        Ok(reply)
+    }
+
     fn new(source: &'s mut S, sent: u32) -> XdrResult<Self> {
         let status = Status(source.get_u32()?);
         source.skip_opaque(TAG_MAX)?;
@@ -123,6 +165,7 @@ impl<'s, S: Source> Reply<'s, S> {
             status,
             left,
             failed,
+            cut: None,
         })
     }
 
@@ -134,6 +177,11 @@ impl<'s, S: Source> Reply<'s, S> {
     /// The result of the next operation, which was `op`.
     fn next<O: Op>(&mut self, op: &mut O) -> XdrResult<Result<O::Res, Status>> {
         if let Some(status) = self.failed {
+            return Ok(Err(status));
+        }
+        if let (0, Some(status)) = (self.left, self.cut) {
+            self.status = status;
+            self.failed = Some(status);
             return Ok(Err(status));
         }
         self.left = self.left.checked_sub(1).ok_or(XdrError::Invalid)?;
@@ -192,7 +240,14 @@ impl<O: Op> Ops for O {
         O::DATA_AT.map(|at| 8 + at)
     }
 
+    fn each_op(&self, f: &mut dyn FnMut(u32) -> bool) -> bool {
+        f(O::NUM)
+    }
+
     fn put<S: Sink>(&self, s: &mut S) -> XdrResult {
+        if !s.begin_op() {
+            return Ok(());
+        }
         s.put_u32(O::NUM)?;
         Op::encode(self, s)
     }
@@ -224,6 +279,10 @@ impl<P: Ops> Ops for Option<P> {
 
     fn data_at(&self) -> Option<usize> {
         self.as_ref().and_then(Ops::data_at)
+    }
+
+    fn each_op(&self, f: &mut dyn FnMut(u32) -> bool) -> bool {
+        self.as_ref().map_or(true, |part| part.each_op(f))
     }
 
     fn put<S: Sink>(&self, s: &mut S) -> XdrResult {
@@ -296,6 +355,11 @@ macro_rules! tuples {
                     let before = before + $part.res_len();
                 )*
                 None
+            }
+
+            fn each_op(&self, f: &mut dyn FnMut(u32) -> bool) -> bool {
+                let ($($part,)*) = self;
+                true $(&& $part.each_op(f))*
             }
 
             fn put<S: Sink>(&self, s: &mut S) -> XdrResult {
@@ -374,6 +438,10 @@ where
 
     fn data_at(&self) -> Option<usize> {
         None
+    }
+
+    fn each_op(&self, f: &mut dyn FnMut(u32) -> bool) -> bool {
+        self.0.iter().all(|item| item.ops().each_op(f))
     }
 
     fn put<S: Sink>(&self, s: &mut S) -> XdrResult {

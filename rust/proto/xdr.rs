@@ -41,6 +41,16 @@ pub trait Sink {
     /// The place of `len` bytes of file data that are carried outside of the stream, with their
     /// padding. Encoding goes on behind them.
     fn pages(&mut self, len: u32) -> XdrResult;
+
+    /// The most operations of a COMPOUND that go in.
+    fn max_ops(&self) -> u32 {
+        u32::MAX
+    }
+
+    /// The next operation of a COMPOUND is to be written. False if it is one too many: then it is left out.
+    fn begin_op(&mut self) -> bool {
+        true
+    }
 }
 
 /// Where a decoder reads.
@@ -63,6 +73,14 @@ impl<S: Sink + ?Sized> Sink for &mut S {
 
     fn pages(&mut self, len: u32) -> XdrResult {
         (**self).pages(len)
+    }
+
+    fn max_ops(&self) -> u32 {
+        (**self).max_ops()
+    }
+
+    fn begin_op(&mut self) -> bool {
+        (**self).begin_op()
     }
 }
 

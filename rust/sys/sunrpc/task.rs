@@ -127,6 +127,12 @@ impl Task {
         unsafe { bindings::rpc_exit(self.as_ptr(), err.to_errno()) };
     }
 
+    /// Ends the task without an error; `done` comes next. For a call whose reply is there before it was sent.
+    pub(crate) fn finish(&self) {
+        // SAFETY: The task's callback is running.
+        unsafe { bindings::rpc_exit(self.as_ptr(), 0) };
+    }
+
     /// The task's status so far: of the transport or of `decode`.
     pub(crate) fn status(&self) -> Result {
         // SAFETY: Only the task's own callbacks, of which this is one, change the status now.

@@ -31,6 +31,8 @@ pub(crate) struct Encoder<'a> {
     xdr: NonNull<bindings::xdr_stream>,
     rqst: NonNull<bindings::rpc_rqst>,
     data: Option<&'a PageVec>,
+    /// How many operations may still go in.
+    ops_left: u32,
 }
 
 impl Encoder<'_> {
@@ -45,7 +47,13 @@ impl Encoder<'_> {
             xdr,
             rqst,
             data: None,
+            ops_left: u32::MAX,
         }
+    }
+
+    /// Lets no more operations in than the first `n`.
+    pub(crate) fn limit_ops(&mut self, n: u32) {
+        self.ops_left = n;
     }
 
     /// The same request with the pages that its one operation with file data (WRITE) sends. They must stay allocated until the
@@ -55,6 +63,7 @@ impl Encoder<'_> {
             xdr: self.xdr,
             rqst: self.rqst,
             data: Some(pages),
+            ops_left: self.ops_left,
         }
     }
 
@@ -100,6 +109,20 @@ impl Sink for Encoder<'_> {
         }
         Ok(())
     }
+
+    fn max_ops(&self) -> u32 {
+        self.ops_left
+    }
+
+    fn begin_op(&mut self) -> bool {
+        match self.ops_left.checked_sub(1) {
+            Some(left) => {
+                self.ops_left = left;
+                true
+            }
+            None => false,
+        }
+    }
 }
 
 /// A reply being decoded.
@@ -117,6 +140,13 @@ impl Decoder<'_> {
             xdr,
             _borrow: PhantomData,
         }
+    }
+
+    /// A reply without a byte.
+    pub(crate) fn with_nothing<R>(f: impl FnOnce(&mut Decoder<'_>) -> R) -> R {
+        let xdr = Opaque::<bindings::xdr_stream>::zeroed();
+        // SAFETY: A stream of zeroes ends where it begins: whatever is asked of it, there is nothing left. It outlives `f`.
+        f(&mut unsafe { Decoder::new(NonNull::new_unchecked(xdr.get())) })
     }
 }
 
