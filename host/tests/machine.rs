@@ -282,8 +282,64 @@ fn a_connection_that_is_back_ends_the_wait() {
         c.turn();
     }
     assert!(matches!(c.machine.step(c.now), Step::Wait(ms) if ms > 1000));
-    c.event(Event::Reconnected);
+    c.event(Event::Done(Step::Probe));
     assert_eq!(c.machine.step(c.now), Step::CheckLease);
+    c.settle();
+}
+
+#[test]
+fn a_client_without_a_connection_tries_until_there_is_one() {
+    let mut c = settled();
+    c.down_until = c.now + 60_000;
+    c.event(Event::Disconnected);
+    assert!(!c.machine.may_resend());
+    assert_eq!(c.machine.step(c.now), Step::Probe, "at once");
+    c.event(Event::Saw(Need::Session));
+    assert_eq!(c.machine.step(c.now), Step::Probe, "before all else");
+    let (down, up) = (c.now, c.down_until);
+    while c.now < up {
+        c.turn();
+        c.event(Event::Disconnected);
+    }
+    assert!(
+        c.now - up <= 400,
+        "noticed {} ms after the return",
+        c.now - up
+    );
+    let gaps: Vec<_> = c.probes.windows(2).map(|w| w[1] - w[0]).collect();
+    assert_eq!(gaps[..5], [50, 100, 200, 400, 400]);
+    assert!(gaps.iter().all(|gap| *gap <= 400), "{down}: {gaps:?}");
+    assert_eq!(
+        c.story(),
+        [Step::Probe, Step::DestroySession, Step::CreateSession]
+    );
+    c.settle();
+}
+
+#[test]
+fn a_new_connection_checks_the_lease_before_calls_are_repeated() {
+    let mut c = settled();
+    c.event(Event::Disconnected);
+    c.turn();
+    assert_eq!(c.machine.step(c.now), Step::CheckLease);
+    assert!(!c.machine.may_resend());
+    c.turn();
+    assert!(c.machine.may_resend());
+    c.settle();
+}
+
+#[test]
+fn a_connection_that_never_lasts_is_made_ever_less_often() {
+    let mut c = settled();
+    let began = c.now;
+    for _ in 0..50 {
+        c.event(Event::Disconnected);
+        c.story();
+    }
+    assert!(c.now - began > 15_000, "{} ms", c.now - began);
+    c.now += 10_000;
+    c.event(Event::Disconnected);
+    assert_eq!(c.machine.step(c.now), Step::Probe, "that was long ago");
     c.settle();
 }
 
@@ -402,7 +458,7 @@ enum Chaos {
     Marked(usize),
     MarkLater(u8, usize),
     Lapsed,
-    Reconnected,
+    Disconnected(u16),
     Time(u16),
 }
 
@@ -433,7 +489,7 @@ fn chaos() -> impl Strategy<Value = Chaos> {
         1 => (0usize..3).prop_map(Chaos::Marked),
         1 => (0u8..6, 0usize..3).prop_map(|(n, state)| Chaos::MarkLater(n, state)),
         1 => Just(Chaos::Lapsed),
-        1 => Just(Chaos::Reconnected),
+        1 => (0u16..20_000).prop_map(Chaos::Disconnected),
         2 => any::<u16>().prop_map(Chaos::Time),
     ]
 }
@@ -460,7 +516,10 @@ proptest! {
                 Chaos::Marked(state) => c.mark_nograce(state),
                 Chaos::MarkLater(n, state) => c.mark_later = Some((n, state)),
                 Chaos::Lapsed => c.event(Event::LeaseLapsed),
-                Chaos::Reconnected => c.event(Event::Reconnected),
+                Chaos::Disconnected(ms) => {
+                    c.down_until = c.now + u64::from(ms);
+                    c.event(Event::Disconnected);
+                }
                 Chaos::Time(ms) => c.now += u64::from(ms),
             }
         }

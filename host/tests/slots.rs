@@ -117,6 +117,57 @@ fn draining_lets_recovery_pass() {
 }
 
 #[test]
+fn a_call_whose_connection_broke_keeps_its_slot_and_holds_nobody_up() {
+    let mut t = table(2);
+    let a = t.alloc(false, false).unwrap();
+    let b = t.alloc(false, false).unwrap();
+    assert!(!t.is_drained() && !t.is_blocked());
+    t.park(a);
+    assert!(!t.is_drained(), "the other one is on its way");
+    assert!(t.is_blocked(), "nobody gets a slot, though");
+    assert_eq!(ok(&mut t, b), SeqAction::Done);
+    assert!(t.is_drained() && !t.is_blocked());
+
+    // The same request again, on the same slot with the same number.
+    let c = t.alloc(false, false).unwrap();
+    assert_ne!(c.slot, a.slot, "the slot is still his");
+    assert!(t.unpark(a));
+    assert!(!t.is_drained());
+    assert_eq!(ok(&mut t, a), SeqAction::Done);
+    assert_eq!(ok(&mut t, c), SeqAction::Done);
+    let next = t.alloc(false, false).unwrap();
+    assert_eq!(key(next), (a.slot.0, a.seqid + 1));
+}
+
+#[test]
+fn a_parked_call_does_not_outlive_its_session() {
+    let mut t = table(2);
+    let a = t.alloc(false, false).unwrap();
+    t.park(a);
+    t.reset(2);
+    assert!(!t.unpark(a));
+    t.park(a);
+    assert!(t.is_drained() && !t.is_blocked(), "nothing of the new one");
+    let sent = SeqOutcome::NoReply { was_sent: true };
+    assert_eq!(t.done(a, sent), SeqAction::Done);
+    assert!(
+        !t.alloc(false, false).unwrap().probe,
+        "no doubt about the new session's slot"
+    );
+}
+
+#[test]
+fn a_parked_call_that_is_given_up_leaves_its_slot_in_doubt() {
+    let mut t = table(1);
+    let a = t.alloc(false, false).unwrap();
+    t.park(a);
+    let sent = SeqOutcome::NoReply { was_sent: true };
+    assert_eq!(t.done(a, sent), SeqAction::Done);
+    assert!(!t.is_blocked());
+    assert!(t.alloc(false, false).unwrap().probe);
+}
+
+#[test]
 fn delay_keeps_slot_and_sequence_id_and_waits_ever_longer() {
     let mut t = table(1);
     let g = t.alloc(false, false).unwrap();

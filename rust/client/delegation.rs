@@ -53,7 +53,7 @@ impl Client {
             cred,
             privileged: false,
             flags: Flags::Hard,
-            pages: None,
+            ..self.how_privileged()
         };
         let ops = (Putfh(*fh), Delegreturn(stateid));
         let _ = self.start(how, ops, Return);

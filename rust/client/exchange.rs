@@ -46,16 +46,19 @@ use super::{
         OpenState,
         Recovery, //
     },
+    patience::Patience,
     session::{
         outcome,
         Acquired,
-        Slot, //
+        Slot,
+        Unparked, //
     },
     stats::Counter,
 };
 use crate::sys::{
     mm::PageVec,
     sunrpc::{
+        connection_lost,
         program::Proc,
         task,
         Decoder,
@@ -63,6 +66,7 @@ use crate::sys::{
         Flags,
         Message,
         RpcCall,
+        RpcClnt,
         Started,
         Task, //
     },
@@ -147,6 +151,7 @@ pub(crate) struct Exchange<B: Body> {
     /// What goes wrong on purpose.
     plan: Plan,
     backoff: Backoff,
+    patience: Patience,
     /// When the request was made, for the lease.
     sent_ms: u64,
     finished: bool,
@@ -187,17 +192,18 @@ const fn must_be_cached(op: u32) -> bool {
 }
 
 impl<B: Body> Exchange<B> {
-    fn new(client: &Arc<Client>, privileged: bool, ops: B::Ops, body: B) -> Self {
+    fn new(client: &Arc<Client>, how: &How<'_>, ops: B::Ops, body: B) -> Self {
         client.call_begin();
         Self {
             client: client.clone(),
-            privileged,
+            privileged: how.privileged,
             slot: None,
             ops: (UNSENT, ops),
             reply: None,
             malformed: false,
             plan: Plan::Undecided,
             backoff: Backoff::default(),
+            patience: Patience::new(how.flags, how.patience_ms),
             sent_ms: 0,
             finished: false,
             body,
@@ -344,20 +350,73 @@ impl<B: Body> Exchange<B> {
             return self.again(task, 0);
         }
         let delay = self.backoff.failed();
+        let at_most = self.patience.left();
         self.client.recover_state(state, how);
         self.again(task, 0);
-        if !self.finished && !self.client.sleep_until_recovered(task, state) {
+        if !self.finished && !self.client.sleep_until_recovered(task, state, at_most) {
             // Recovered already, and refused again.
             task.delay(msecs_to_jiffies(delay).max(1));
         }
     }
 }
 
+/// What becomes of a call whose connection broke.
+impl<B: Body> Exchange<B> {
+    /// Whether the call waits for another connection.
+    fn outlives_connection(&self) -> bool {
+        !self.privileged && self.slot.is_some() && self.patience.outlives_connection()
+    }
+
+    /// Has the call wait for another connection. It keeps slot and sequence id: what is sent then is the same request, which the
+    /// server, should it have run it already, answers from its cache.
+    fn wait_for_connection(&mut self, task: &Task) {
+        if let Some(slot) = self.slot.as_mut() {
+            self.client.session().park(slot);
+        }
+        if !task.restart_prepare() {
+            return self.finish(Err(ERESTARTSYS));
+        }
+        let delay = self.backoff.failed();
+        let at_most = self.patience.left();
+        if !self.client.sleep_until_connected(task, at_most) {
+            // It is there already, but may break as soon again.
+            task.delay(msecs_to_jiffies(delay).max(1));
+        }
+    }
+
+    /// Before a parked call is sent again. False when it is not, or not yet.
+    fn unpark(&mut self, task: &Task) -> bool {
+        let Some(slot) = self.slot.as_mut() else {
+            return true;
+        };
+        match self.client.unpark(slot, task, self.patience.left()) {
+            Unparked::GoOn => true,
+            Unparked::Sleeping => false,
+            Unparked::Gone => {
+                self.release_slot();
+                task.clear_sent();
+                true
+            }
+        }
+    }
+}
+
 impl<B: Body> RpcCall for Exchange<B> {
     fn prepare(&mut self, task: &Task) {
+        if let Some(err) = self.patience.exhausted() {
+            return task.exit(err);
+        }
+        if !self.unpark(task) {
+            return;
+        }
         while self.slot.is_none() {
             let lone = self.ops.1.count() == 0;
-            match self.client.session().acquire(task, self.privileged, lone) {
+            let at_most = self.patience.left();
+            match self
+                .client
+                .session()
+                .acquire(task, self.privileged, lone, at_most)
+            {
                 Ok(Acquired::Slot(slot)) => {
                     self.ops.0 = slot.sequence(must_be_cached(self.ops.1.main_op()));
                     self.slot = Some(slot);
@@ -409,6 +468,19 @@ impl<B: Body> RpcCall for Exchange<B> {
     }
 
     fn done(&mut self, task: &Task) {
+        match task.status() {
+            Err(err)
+                if self.reply.is_none()
+                    && connection_lost(err)
+                    && self.patience.exhausted().is_none() =>
+            {
+                self.client.disconnected();
+                if self.outlives_connection() {
+                    return self.wait_for_connection(task);
+                }
+            }
+            _ => self.patience.renew(),
+        }
         if !self.sequence_done(task) {
             return;
         }
@@ -474,8 +546,12 @@ pub(crate) struct How<'a> {
     pub(crate) privileged: bool,
     /// Patience with a silent server.
     pub(crate) flags: Flags,
+    /// How much of it a soft call has, in milliseconds: the major timeout.
+    pub(crate) patience_ms: u64,
     /// Where bulk data goes.
     pub(crate) pages: Option<&'a PageVec>,
+    /// Whose tasks the call's is one of.
+    pub(crate) rpc: &'a RpcClnt,
 }
 
 impl Client {
@@ -512,9 +588,9 @@ impl Client {
 
     /// The same with a body that knows more than the operations; its `finish()` has been called on return.
     pub(crate) fn call_body<B: Body>(self: &Arc<Self>, how: How<'_>, ops: B::Ops, body: &mut B) {
-        let exchange = Exchange::new(self, how.privileged, ops, body);
+        let exchange = Exchange::new(self, &how, ops, body);
         let msg = exchange.message(how.cred, how.flags);
-        let (res, mut exchange) = task::run_sync(self.rpc(), &msg, exchange);
+        let (res, mut exchange) = task::run_sync(how.rpc, &msg, exchange);
         exchange.finish(Err(res.err().unwrap_or(EIO)));
     }
 
@@ -529,18 +605,19 @@ impl Client {
         B::Ops: Send,
         <B::Ops as Ops>::Res: Send,
     {
-        let exchange = Exchange::new(self, how.privileged, ops, body);
+        let exchange = Exchange::new(self, &how, ops, body);
         let msg = exchange.message(how.cred, how.flags);
-        task::run_async(self.rpc(), &msg, exchange, self.registry().queue())
+        task::run_async(how.rpc, &msg, exchange, self.registry().queue())
     }
 
     /// Settles with a lone SEQUENCE whether the server has seen the call that left a slot in doubt.
     fn probe_slot(self: &Arc<Self>, slot: Slot) -> Result {
         self.count(Counter::SlotProbes);
-        let mut exchange = Exchange::new(self, true, (), Probe);
+        let how = self.how_privileged();
+        let mut exchange = Exchange::new(self, &how, (), Probe);
         exchange.ops.0 = slot.sequence(false);
         exchange.slot = Some(slot);
-        let msg = exchange.message(self.cred(), Flags::Hard);
+        let msg = exchange.message(how.cred, how.flags);
         // If it cannot be started, the slot is given back with the call, still in doubt.
         task::run_async(self.rpc(), &msg, exchange, self.registry().queue()).map(drop)
     }

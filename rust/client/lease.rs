@@ -137,7 +137,7 @@ impl Client {
             sessionid: self.session().id(),
             dir: BindDir::Fore,
         };
-        let (res,) = self.call_bare(Flags::Hard, (bind,))?;
+        let (res,) = self.call_bare(Flags::Once, (bind,))?;
         Ok(res.map(|_| ()))
     }
 
@@ -224,8 +224,10 @@ impl Client {
         How {
             cred: self.cred(),
             privileged: true,
-            flags: Flags::Hard,
+            flags: Flags::Once,
+            patience_ms: 0,
             pages: None,
+            rpc: self.rpc(),
         }
     }
 }

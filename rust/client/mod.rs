@@ -3,7 +3,8 @@
 //! The client: session, lease, state and recovery, between the file system and the wire.
 //!
 //! * [`registry`], [`nfs_client`]: which clients there are, and what each has.
-//! * [`exchange`], [`session`], [`async_ops`], [`bare`]: how a compound gets its answer.
+//! * [`exchange`], [`session`], [`patience`], [`async_ops`], [`bare`]: how a compound gets its answer.
+//! * [`link`]: the connection, and what happens when it breaks.
 //! * [`owner`], [`open_state`], [`open_context`], [`open`], [`close`]: open files.
 //! * [`state_manager`], [`lease`], [`reclaim`], [`renew`]: the lease, and recovery when it or the server is lost.
 //! * [`observe`], [`stats`], [`timeline`], [`debugfs`]: what the client tells of itself.
@@ -19,6 +20,7 @@ mod errno;
 mod exchange;
 mod fault;
 mod lease;
+mod link;
 mod nfs_client;
 mod observe;
 mod open;
@@ -26,6 +28,7 @@ mod open_context;
 mod open_state;
 mod owner;
 mod params;
+mod patience;
 mod reclaim;
 mod registry;
 mod renew;

@@ -41,6 +41,7 @@ use rnfs4_proto::{
 use super::{
     debugfs,
     fault::FaultPoint,
+    link::Link,
     observe::Observer,
     params::MountParams,
     registry::Registry,
@@ -93,6 +94,9 @@ pub(crate) struct Client {
     addr: SockAddr,
     hostname: CString,
     minorversion: u32,
+    /// Before `rpc`, whose connection it is about.
+    #[pin]
+    pub(super) link: Link,
     rpc: RpcClnt,
     cred: ARef<Credential>,
     #[pin]
@@ -161,10 +165,10 @@ impl Client {
             servername: &params.hostname,
             // Whose user namespace the server's ids are in: the mounter's.
             cred: &current_cred(),
-            timeo: (params.timeo as usize) * msecs_to_jiffies(100),
-            retrans: params.retrans,
+            timeout: params.timeout(),
             noresvport: params.noresvport,
         })?;
+        let link = Link::new(&rpc)?;
         let identity = Identity {
             owner: super::lease::owner_name(net, params.minorversion)?,
             verifier: Verifier(random_u64().to_be_bytes()),
@@ -181,6 +185,7 @@ impl Client {
                 minorversion: params.minorversion,
                 rpc,
                 cred,
+                link <- link,
                 session <- Session::new(),
                 manager <- Manager::new(),
                 identity <- new_mutex!(identity),
@@ -355,10 +360,13 @@ impl Client {
 
     /// Waits until the last call is gone.
     pub(super) fn wait_calls_done(&self) {
+        self.wake_watch();
         while self
             .calls_done
-            .wait_idle_timeout(msecs_to_jiffies(1000), || *self.calls.lock() == 0)
+            .wait_idle_timeout(msecs_to_jiffies(100), || *self.calls.lock() == 0)
             != Waited::True
-        {}
+        {
+            self.wake_watch();
+        }
     }
 }

@@ -128,6 +128,8 @@ fn counter_of(event: Event) -> Option<Counter> {
         Event::Done(Step::BindConn) => Some(Counter::Binds),
         Event::Done(Step::CheckLease) => Some(Counter::LeaseChecks),
         Event::Done(Step::ReclaimComplete) => Some(Counter::ReclaimCompletes),
+        // While the server is away these come twice a second, and say nothing new.
+        Event::Failed(Step::Probe, _) => None,
         Event::Failed(..) => Some(Counter::StepsFailed),
         _ => None,
     }
@@ -249,12 +251,15 @@ impl Client {
             self.count(counter);
         }
         let news = is.minus(was);
-        if matches!(event, Event::Saw(Need::Session)) && news != Bits::NONE {
-            self.count(Counter::SessionsLost);
+        match event {
+            Event::Saw(Need::Session) if news != Bits::NONE => self.count(Counter::SessionsLost),
+            Event::Disconnected if news != Bits::NONE => self.count(Counter::ConnectionBreaks),
+            _ => {}
         }
         let mut inner = self.observer.inner.lock();
         let what = match event {
             Event::Done(step) => Some(Happening::StepDone(step)),
+            Event::Failed(Step::Probe, _) => None,
             Event::Failed(step, failure) => Some(Happening::StepFailed(step, failure)),
             Event::ClientId { confirmed, .. } => {
                 inner

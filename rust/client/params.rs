@@ -4,12 +4,14 @@
 
 use kernel::{
     alloc::KVec,
-    str::CString, //
+    str::CString,
+    time::msecs_to_jiffies, //
 };
 
 use crate::sys::sunrpc::{
     Flags,
-    SockAddr, //
+    SockAddr,
+    Timeout, //
 };
 
 /// Default port of NFS.
@@ -69,7 +71,25 @@ pub(crate) struct MountParams {
     pub(crate) clientaddr: Option<CString>,
 }
 
+/// The longest major timeout, in tenths of a second.
+const MAX_TIMEOUT: u32 = 6000;
+
 impl MountParams {
+    /// How long a request waits, as sunrpc wants it.
+    pub(crate) fn timeout(&self) -> Timeout {
+        Timeout {
+            timeo: self.timeo.min(MAX_TIMEOUT) as usize * msecs_to_jiffies(100),
+            retrans: self.retrans,
+        }
+    }
+
+    /// The major timeout, after which a soft mount's call ends, in milliseconds: as in the C client, `timeo` for the request and
+    /// each of `retrans` repetitions.
+    pub(crate) fn major_timeout_ms(&self) -> u64 {
+        let tenths = self.timeo.saturating_mul(self.retrans.saturating_add(1));
+        u64::from(tenths.min(MAX_TIMEOUT)) * 100
+    }
+
     /// Defaults of nfs(5) for a server at `addr`.
     pub(crate) fn new(addr: SockAddr, hostname: CString, path: KVec<KVec<u8>>) -> Self {
         Self {

@@ -22,7 +22,6 @@ use super::{
     stats::Counter,
 };
 use crate::sys::{
-    sunrpc::Flags,
     time::now_ms,
     workqueue::cancel_delayed_work_sync, //
 };
@@ -84,10 +83,8 @@ impl Client {
     fn renew(self: &Arc<Self>) {
         self.count(Counter::Renewals);
         let how = How {
-            cred: self.cred(),
             privileged: false,
-            flags: Flags::SoftErr,
-            pages: None,
+            ..self.how_privileged()
         };
         // If it cannot be started, dropping it arms the next one.
         let _ = self.start(
@@ -110,6 +107,7 @@ impl Client {
     /// The server's lease period in seconds, as told at mount.
     pub(super) fn lease_time(self: &Arc<Self>, seconds: u32) {
         self.lease.lock().set_period(seconds);
+        self.set_dead_timeout(seconds);
         self.schedule_renewal();
     }
 }

@@ -58,7 +58,10 @@ use super::{
 use crate::sys::{
     mm::PageVec,
     net::NetNs,
-    sunrpc::PagedReply,
+    sunrpc::{
+        PagedReply,
+        RpcClnt, //
+    },
     wait::WaitQueue, //
 };
 
@@ -76,6 +79,8 @@ const LEAVE_MS: u32 = 10_000;
 /// A mounted file system of a server (`struct nfs_server`).
 #[pin_data]
 pub(crate) struct Server {
+    /// The mount's own tasks, on the client's connection. Before `client`, so that it goes first.
+    rpc: RpcClnt,
     client: ClientUser,
     params: MountParams,
     fsid: Fsid,
@@ -144,11 +149,14 @@ impl Server {
                 GFP_KERNEL,
             )?;
         }
+        let rpc = client.rpc().on_same_connection(params.timeout())?;
         let how = How {
             cred: client.cred(),
             privileged: false,
             flags: params.patience,
+            patience_ms: params.major_timeout_ms(),
             pages: None,
+            rpc: &rpc,
         };
         let ops = (
             Putrootfh,
@@ -164,7 +172,7 @@ impl Server {
         }
         let (root_fh, root_attrs, info) = (getfh.errno()?, getattr.errno()?, fsattr.errno()?);
         drop(path);
-        let server = Self::new(client, params, &root_attrs, &info)?;
+        let server = Self::new(rpc, client, params, &root_attrs, &info)?;
         server.client.lease_time(info.lease_time);
         server.client.add_server(&server)?;
         Ok(Connected {
@@ -175,6 +183,7 @@ impl Server {
     }
 
     fn new(
+        rpc: RpcClnt,
         client: ClientUser,
         params: MountParams,
         root: &Attrs,
@@ -197,6 +206,7 @@ impl Server {
         let wsize = io(params.wsize, info.maxwrite, limits.max_request);
         Arc::pin_init(
             pin_init!(Self {
+                rpc,
                 client,
                 params,
                 fsid: root.fsid,
@@ -291,12 +301,14 @@ impl Server {
     }
 
     /// How this mount calls on behalf of `cred`.
-    pub(crate) fn how<'a>(&self, cred: &'a Credential) -> How<'a> {
+    pub(crate) fn how<'a>(&'a self, cred: &'a Credential) -> How<'a> {
         How {
             cred,
             privileged: false,
             flags: self.params.patience,
+            patience_ms: self.params.major_timeout_ms(),
             pages: None,
+            rpc: &self.rpc,
         }
     }
 
@@ -323,7 +335,7 @@ impl Server {
 
     /// `umount -f`: ends what waits for the server.
     pub(crate) fn umount_begin(&self) {
-        self.client.rpc().killall_tasks();
+        self.rpc.cancel_tasks();
     }
 
     /// An open for writing of this file by `cred`, whose stateid SETATTR(size) can use.

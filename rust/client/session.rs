@@ -5,7 +5,8 @@
 use kernel::{
     new_spinlock,
     prelude::*,
-    sync::SpinLock, //
+    sync::SpinLock,
+    time::Jiffies, //
 };
 use rnfs4_proto::{
     ops::session::{
@@ -38,6 +39,8 @@ pub(crate) struct Slot {
     session: SessionId,
     /// The table has been told the outcome; only the call's own work is left.
     told: bool,
+    /// Its connection broke: the call waits for another.
+    parked: bool,
 }
 
 impl Slot {
@@ -61,6 +64,16 @@ pub(crate) enum Acquired {
     InDoubt(Slot),
     /// Nothing yet: the task sleeps until there may be one.
     Sleeping,
+}
+
+/// What becomes of a parked call ([`Session::unpark`]).
+pub(crate) enum Unparked {
+    /// It is sent again as it was.
+    GoOn,
+    /// It sleeps on.
+    Sleeping,
+    /// Its session is gone: it is to be sent as a new call, on another slot.
+    Gone,
 }
 
 /// What limits the size of a compound: the fore channel's attributes as negotiated.
@@ -132,7 +145,15 @@ impl Session {
 
     /// A slot for the task whose `prepare` is running. `privileged` calls are those of recovery itself, which go on while the
     /// table drains; a `lone` call is nothing but SEQUENCE. An error once the session is closed for good.
-    pub(crate) fn acquire(&self, task: &Task, privileged: bool, lone: bool) -> Result<Acquired> {
+    ///
+    /// A task that is put to sleep comes back after `at_most`.
+    pub(crate) fn acquire(
+        &self,
+        task: &Task,
+        privileged: bool,
+        lone: bool,
+        at_most: Option<Jiffies>,
+    ) -> Result<Acquired> {
         let mut inner = self.inner.lock();
         match inner.closed {
             Some(err) if !privileged => return Err(err),
@@ -140,13 +161,14 @@ impl Session {
         }
         let Some(grant) = inner.table.alloc(privileged, lone) else {
             // Under the lock: who frees a slot takes it before he wakes the queue.
-            self.slot_queue.sleep(task, privileged);
+            self.slot_queue.sleep(task, privileged, at_most);
             return Ok(Acquired::Sleeping);
         };
         let slot = Slot {
             grant,
             session: inner.id,
             told: false,
+            parked: false,
         };
         Ok(if grant.probe && !lone {
             Acquired::InDoubt(slot)
@@ -176,6 +198,50 @@ impl Session {
         action
     }
 
+    /// The connection broke under the call on `slot`, which keeps the slot and waits for another connection; recovery does not
+    /// wait for it.
+    pub(crate) fn park(&self, slot: &mut Slot) {
+        let drained = {
+            let mut inner = self.inner.lock();
+            inner.table.park(slot.grant);
+            slot.parked = true;
+            inner.is_drained()
+        };
+        if drained {
+            self.drained.wake_all();
+        }
+    }
+
+    /// What becomes of a parked call: the task goes on with its slot, or sleeps on `queue` while the table drains, or needs
+    /// another slot.
+    pub(crate) fn unpark(
+        &self,
+        slot: &mut Slot,
+        task: &Task,
+        queue: &RpcWaitQueue,
+        at_most: Option<Jiffies>,
+    ) -> Unparked {
+        let mut inner = self.inner.lock();
+        if !slot.parked {
+            return Unparked::GoOn;
+        }
+        if inner.table.is_draining() {
+            // Under the lock: the drain ends before the queue is woken.
+            queue.sleep(task, false, at_most);
+            return Unparked::Sleeping;
+        }
+        slot.parked = false;
+        match inner.table.unpark(slot.grant) {
+            true => Unparked::GoOn,
+            false => Unparked::Gone,
+        }
+    }
+
+    /// Whether all slots are kept by parked calls, so that not even recovery gets one.
+    pub(crate) fn is_blocked(&self) -> bool {
+        self.inner.lock().table.is_blocked()
+    }
+
     /// Ends the use of a slot.
     pub(crate) fn release(&self, slot: Slot) {
         let drained = {
@@ -183,10 +249,11 @@ impl Session {
             if slot.told {
                 inner.finishing -= 1;
             } else {
-                // Never went out.
+                // Only parked calls may have gone out.
+                let was_sent = slot.parked;
                 let _ = inner
                     .table
-                    .done(slot.grant, SeqOutcome::NoReply { was_sent: false });
+                    .done(slot.grant, SeqOutcome::NoReply { was_sent });
             }
             inner.is_drained()
         };

@@ -6,8 +6,7 @@
 //! go on. It never decides anything itself. Answers to `nfs4_run_state_manager()`.
 
 use kernel::{
-    new_mutex,
-    new_spinlock,
+    new_mutex, new_spinlock,
     prelude::*,
     str::CString,
     sync::{
@@ -19,10 +18,14 @@ use kernel::{
         Mutex,
         SpinLock, //
     },
-    time::msecs_to_jiffies, //
+    time::{
+        msecs_to_jiffies,
+        Jiffies, //
+    },
 };
 use rnfs4_proto::{
     recovery::{
+        backoff,
         machine::{
             Event,
             Failure,
@@ -51,11 +54,15 @@ use crate::sys::{
     },
     mm::NofsScope,
     sunrpc::{
+        connection_lost,
         Flags,
         RpcWaitQueue,
         Task, //
     },
-    time::now_ms,
+    time::{
+        now_ms,
+        random_u64, //
+    },
     wait::{
         WaitQueue,
         Waited, //
@@ -113,6 +120,21 @@ impl Manager {
     pub(super) fn machine(&self) -> Machine {
         self.machine.lock().clone()
     }
+
+    /// See [`Machine::connects_anew`].
+    pub(super) fn connects_anew(&self) -> bool {
+        self.machine.lock().connects_anew()
+    }
+
+    /// Calls `f` under the machine's lock unless calls may be sent again. Whether it did.
+    pub(super) fn unless_fit_to_resend(&self, f: impl FnOnce()) -> bool {
+        let machine = self.machine.lock();
+        let unfit = !machine.may_resend();
+        if unfit {
+            f();
+        }
+        unfit
+    }
 }
 
 /// Whether nobody else may talk to the server during a step.
@@ -121,8 +143,13 @@ impl Manager {
 fn needs_drain(step: Step) -> bool {
     !matches!(
         step,
-        Step::Idle | Step::Wait(_) | Step::CheckLease | Step::ReclaimNograce
+        Step::Idle | Step::Wait(_) | Step::Probe | Step::CheckLease | Step::ReclaimNograce
     )
+}
+
+/// Whether it is not yet known what comes of the session: a drain goes on, and calls whose connection broke wait.
+fn is_in_doubt(step: Step) -> bool {
+    matches!(step, Step::Probe | Step::CheckLease)
 }
 
 impl Client {
@@ -186,6 +213,14 @@ impl Client {
         false
     }
 
+    /// The connection broke.
+    pub(super) fn disconnected(&self) {
+        // Before there is a session, whoever calls sees it himself.
+        if self.manager.established.load(Relaxed) && !self.is_leaving() {
+            self.tell(Event::Disconnected);
+        }
+    }
+
     /// The session or its connection is not what it should be.
     pub(super) fn session_lost(&self, unbound: bool) {
         self.tell(Event::Saw(if unbound {
@@ -215,12 +250,17 @@ impl Client {
     }
 
     /// Puts a call whose callback is running to sleep until `state` is recovered, or lost. False if it is already.
-    pub(super) fn sleep_until_recovered(&self, task: &Task, state: &OpenState) -> bool {
+    pub(super) fn sleep_until_recovered(
+        &self,
+        task: &Task,
+        state: &OpenState,
+        at_most: Option<Jiffies>,
+    ) -> bool {
         // The waker changes the state first and then takes this lock: he cannot come in between.
         let _machine = self.manager.machine.lock();
         let wait = state.needs_recovery();
         if wait {
-            self.manager.recovered.sleep(task, false);
+            self.manager.recovered.sleep(task, false, at_most);
         }
         wait
     }
@@ -237,6 +277,7 @@ impl Client {
             match self.manager.step() {
                 Step::Idle => {
                     self.session().end_drain();
+                    self.wake_lost();
                     self.wake_recovered();
                     self.nap(NAP_MS, |step| step != Step::Idle);
                 }
@@ -245,11 +286,14 @@ impl Client {
                     if needs_drain(step) {
                         self.session().begin_drain();
                         self.session().wait_drained(|| self.is_leaving());
-                    } else {
+                    } else if !is_in_doubt(step) {
                         self.session().end_drain();
+                        self.wake_lost();
                     }
                     if !self.is_leaving() {
-                        self.step_begun(step);
+                        if step != Step::Probe {
+                            self.step_begun(step);
+                        }
                         self.take(step);
                     }
                 }
@@ -258,8 +302,9 @@ impl Client {
         self.say_farewell();
     }
 
-    /// Sleeps until `news` holds of the next step, at most `ms` milliseconds.
+    /// Sleeps until `news` holds of the next step, at most some more than `ms` milliseconds: not all clients come at once.
     fn nap(&self, ms: u32, mut news: impl FnMut(Step) -> bool) {
+        let ms = backoff::jitter(ms, random_u64() as u32);
         self.manager
             .news
             .wait_idle_timeout(msecs_to_jiffies(ms).max(1), || {
@@ -270,12 +315,13 @@ impl Client {
     /// Takes one step and tells the machine how it went.
     fn take(self: &Arc<Self>, step: Step) {
         let flags = if self.manager.established.load(Relaxed) {
-            Flags::Hard
+            Flags::Once
         } else {
             Flags::Mount
         };
         match step {
             Step::Idle | Step::Wait(_) => {}
+            Step::Probe => self.probe(),
             Step::PurgeState => {
                 self.new_instance();
                 self.tell(Event::Done(step));
@@ -290,17 +336,25 @@ impl Client {
                 Ok(Err(status)) => self.step_failed(step, Ok(status)),
                 Err(err) => self.step_failed(step, Err(err)),
             },
-            Step::DestroySession => self.taken(step, self.destroy_session(Flags::SoftErr)),
+            Step::DestroySession => self.taken(step, self.destroy_session(flags)),
             Step::CreateSession => {
                 let res = self.create_session(flags);
                 if matches!(res, Ok(Ok(()))) {
                     self.manager.established.store(true, Relaxed);
                     self.lease.lock().renewed(now_ms());
+                    self.watch_connection();
                 }
                 self.taken(step, res);
             }
             Step::BindConn => self.taken(step, self.bind_conn()),
-            Step::CheckLease => self.taken(step, self.check_lease()),
+            Step::CheckLease => {
+                if self.session().is_blocked() {
+                    // Whoever has a slot has to find out.
+                    self.session().end_drain();
+                    self.wake_lost();
+                }
+                self.taken(step, self.check_lease());
+            }
             Step::ReclaimReboot => self.reclaim_reboot(),
             Step::ReclaimComplete => self.taken(step, self.reclaim_complete()),
             Step::ReclaimNograce => self.reclaim_nograce(),
@@ -321,6 +375,9 @@ impl Client {
             Err(err) if err == EBADMSG => (Failure::Malformed, EIO),
             Err(err) => (Failure::NoReply, err),
         };
+        if connection_lost(err) {
+            self.disconnected();
+        }
         self.tell(Event::Failed(step, failure));
         if self.manager.established.load(Relaxed) || self.is_leaving() {
             return;
@@ -337,9 +394,9 @@ impl Client {
         if !self.manager.established.load(Relaxed) {
             return;
         }
-        let _: Answer = self.destroy_session(Flags::SoftErr);
+        let _: Answer = self.destroy_session(Flags::Mount);
         for _ in 0..10 {
-            match self.destroy_clientid(Flags::SoftErr) {
+            match self.destroy_clientid(Flags::Mount) {
                 Ok(Err(Status::DELAY | Status::CLIENTID_BUSY)) => {
                     self.manager
                         .news

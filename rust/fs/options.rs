@@ -450,7 +450,7 @@ pub(super) fn show(m: &SeqFile, server: &Server) -> Result {
         match p.patience {
             Flags::Soft => "soft",
             Flags::SoftErr => "softerr",
-            Flags::Hard | Flags::Mount => "hard",
+            Flags::Hard | Flags::Once | Flags::Mount => "hard",
         }
     );
     for (given, name) in [

@@ -97,6 +97,8 @@ pub struct SlotTable {
     slots: [Slot; MAX_SLOTS as usize],
     /// Bit n: slot n has a call in flight.
     used: u64,
+    /// Bit n: the connection broke under slot n's call, which waits for another. So it is not in flight.
+    parked: u64,
     /// Bit n: slot n is in doubt.
     doubt: u64,
     /// Slots that the server allows and likes to see used; at least one.
@@ -116,6 +118,7 @@ impl SlotTable {
                 delays: 0,
             }; MAX_SLOTS as usize],
             used: 0,
+            parked: 0,
             doubt: 0,
             limit: 1,
             retries: 0,
@@ -172,7 +175,31 @@ impl SlotTable {
 
     /// Nothing is in flight.
     pub fn is_drained(&self) -> bool {
-        self.used == 0
+        self.used & !self.parked == 0
+    }
+
+    /// The connection broke before the reply came: the call keeps its slot, so that the same request can be sent again and a
+    /// server that has run it answers from its cache. A drain does not wait for it.
+    pub fn park(&mut self, grant: SlotGrant) {
+        if grant.generation == self.generation {
+            self.parked |= 1 << grant.slot.0;
+        }
+    }
+
+    /// The call is about to be sent again. `false`: its session is no more, and so is its slot.
+    #[must_use = "a call whose session is gone needs another slot"]
+    pub fn unpark(&mut self, grant: SlotGrant) -> bool {
+        let same = grant.generation == self.generation;
+        if same {
+            self.parked &= !(1 << grant.slot.0);
+        }
+        same
+    }
+
+    /// No slot is free but those that parked calls keep: nobody gets on before one of these does.
+    pub fn is_blocked(&self) -> bool {
+        let all = u64::MAX >> (MAX_SLOTS - self.limit);
+        self.parked != 0 && self.used & all == all
     }
 
     /// Hands out slots again; who waits for one is to be woken.
@@ -222,6 +249,7 @@ impl SlotTable {
         };
         if !matches!(action, SeqAction::RetrySameSlot { .. }) {
             self.used &= !(1 << grant.slot.0);
+            self.parked &= !(1 << grant.slot.0);
             self.slot(grant.slot.0).delays = 0;
         }
         action

@@ -152,6 +152,10 @@ pub struct Client {
     pub states: [Mark; 3],
     pub faults: VecDeque<Option<Fault>>,
     pub steps: u32,
+    /// There is no connection to be had before this time.
+    pub down_until: u64,
+    /// When there was none.
+    pub probes: Vec<u64>,
     /// A program marks this state after so many calls more.
     pub mark_later: Option<(u8, usize)>,
     /// There are open files.
@@ -170,6 +174,8 @@ impl Client {
             states: [Mark::None; 3],
             faults: VecDeque::new(),
             steps: 0,
+            down_until: 0,
+            probes: Vec::new(),
             mark_later: None,
             open: false,
         }
@@ -292,6 +298,14 @@ impl Client {
             Step::Wait(ms) => {
                 assert!(ms > 0 && ms <= 5000, "{ms}");
                 self.now += u64::from(ms);
+            }
+            Step::Probe => {
+                if self.down_until <= self.now {
+                    self.event(Event::Done(step));
+                } else {
+                    self.probes.push(self.now);
+                    self.event(Event::Failed(step, Failure::NoReply));
+                }
             }
             Step::PurgeState => {
                 self.verifier += 1;

@@ -24,3 +24,46 @@ bool rnfs4_helper_rpc_cmp_addr_port(const struct sockaddr *a, const struct socka
 {
 	return rpc_cmp_addr_port(a, b);
 }
+
+/* Whether the connection of @clnt stands; @cookie is what it is known by until it breaks. */
+bool rnfs4_helper_rpc_clnt_connected(struct rpc_clnt *clnt, unsigned int *cookie)
+{
+	struct rpc_xprt *xprt;
+	bool connected;
+
+	rcu_read_lock();
+	xprt = rcu_dereference(clnt->cl_xprt);
+	*cookie = READ_ONCE(xprt->connect_cookie);
+	/* The cookie changes before a connection is called connected. */
+	smp_rmb();
+	connected = xprt_connected(xprt);
+	rcu_read_unlock();
+	return connected;
+}
+
+static bool rnfs4_still_connected(struct rpc_xprt *xprt, unsigned int cookie)
+{
+	return xprt_connected(xprt) && READ_ONCE(xprt->connect_cookie) == cookie;
+}
+
+/* Has @task sleep until the connection breaks that is known by @cookie; false if it has. A disconnect wakes the whole queue. */
+bool rnfs4_helper_rpc_sleep_while_connected(struct rpc_task *task, unsigned int cookie)
+{
+	struct rpc_xprt *xprt = task->tk_xprt;
+
+	if (!rnfs4_still_connected(xprt, cookie))
+		return false;
+	rpc_sleep_on(&xprt->pending, task, NULL);
+	/* It may have broken before the task was in the queue. */
+	if (!rnfs4_still_connected(xprt, cookie))
+		rpc_wake_up_queued_task(&xprt->pending, task);
+	return true;
+}
+
+/* Has every task that sleeps on the connection of @clnt look again. */
+void rnfs4_helper_rpc_wake_pending(struct rpc_clnt *clnt)
+{
+	rcu_read_lock();
+	xprt_wake_pending_tasks(rcu_dereference(clnt->cl_xprt), -EAGAIN);
+	rcu_read_unlock();
+}

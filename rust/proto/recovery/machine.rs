@@ -39,6 +39,12 @@ const WAIT_CAP_MS: u32 = 5000;
 /// How many times in a row a trouble may come before it is one that hurrying does not help against:
 /// the wait after a refusal is that of this try at least.
 const REFUSED_TRY: u32 = 10;
+/// The wait after the first failure to connect, in milliseconds.
+const PROBE_MS: u32 = 50;
+/// The longest wait between two tries to connect, in milliseconds.
+const PROBE_CAP_MS: u32 = 400;
+/// A connection that breaks again within this time is tried no more eagerly than before, in milliseconds.
+const PROBE_QUIET_MS: u64 = 5000;
 /// After so much quiet, in milliseconds and on top of four times the last wait, trouble is new trouble.
 const QUIET_MS: u64 = 1000;
 
@@ -47,7 +53,8 @@ const QUIET_MS: u64 = 1000;
 pub struct Bits(u16);
 
 /// All bits with their names, in the order in which they are looked after.
-const BITS: [(Bits, &str); 11] = [
+const BITS: [(Bits, &str); 12] = [
+    (Bits::CONN_LOST, "CONN_LOST"),
     (Bits::PURGE_STATE, "PURGE_STATE"),
     (Bits::LEASE_EXPIRED, "LEASE_EXPIRED"),
     (Bits::LEASE_CONFIRM, "LEASE_CONFIRM"),
@@ -87,6 +94,9 @@ impl Bits {
     /// With a new client id nothing can be reclaimed: the server did not lose the state, it gave it up,
     /// or it is another server.
     pub const NO_RECLAIM: Self = Self(1 << 10);
+
+    /// There is no connection: nothing can be done before there is one.
+    pub const CONN_LOST: Self = Self(1 << 11);
 
     /// All bits of `o` are set.
     pub const fn has(self, o: Self) -> bool {
@@ -140,6 +150,8 @@ pub enum Step {
     /// Nothing before this many milliseconds have passed. News may shorten the wait to nothing, so ask
     /// again when there are some.
     Wait(u32),
+    /// Try to connect, for a second at most. Nobody needs to be kept from sending: who tries finds out by himself.
+    Probe,
     /// Choose a new verifier for this client. No call is sent.
     PurgeState,
     /// EXCHANGE_ID.
@@ -166,6 +178,7 @@ impl Step {
         match self {
             Self::Idle => "IDLE",
             Self::Wait(_) => "WAIT",
+            Self::Probe => "PROBE",
             Self::PurgeState => "PURGE_STATE",
             Self::ExchangeId => "EXCHANGE_ID",
             Self::DestroySession => "DESTROY_SESSION",
@@ -189,7 +202,9 @@ impl Step {
             Self::ReclaimReboot => OpClass::OpenReclaim,
             Self::ReclaimComplete => OpClass::ReclaimComplete,
             Self::ReclaimNograce => OpClass::OpenExpired,
-            Self::Idle | Self::Wait(_) | Self::PurgeState | Self::CheckLease => OpClass::Sequence,
+            Self::Idle | Self::Wait(_) | Self::Probe | Self::PurgeState | Self::CheckLease => {
+                OpClass::Sequence
+            }
         }
     }
 }
@@ -227,8 +242,9 @@ pub enum Event {
     SequenceFlags(u32),
     /// No renewal was successful for longer than the lease.
     LeaseLapsed,
-    /// The connection was lost and is there again: the server may have restarted.
-    Reconnected,
+    /// The connection broke. It is to be made again at once, also when nobody wants to send anything: the server may have
+    /// restarted, and what is open on it has to be reclaimed while there is time.
+    Disconnected,
 }
 
 /// What the caller has to do with its states at once, before the next step.
@@ -255,6 +271,11 @@ struct Noted {
     mark: Mark,
 }
 
+/// The wait after failure number `n` (from 0) to connect, in milliseconds.
+fn probe_wait(n: u32) -> u32 {
+    PROBE_MS.saturating_mul(1 << n.min(8)).min(PROBE_CAP_MS)
+}
+
 /// The state manager's mind.
 #[derive(Clone, Debug)]
 pub struct Machine {
@@ -269,6 +290,12 @@ pub struct Machine {
     trouble_ms: u64,
     /// No step before this time.
     not_before_ms: u64,
+    /// How many times in a row there was no connection to be had, or it broke soon.
+    probes: u32,
+    /// When the last connection was made.
+    connected_ms: u64,
+    /// No try to connect before this time.
+    probe_ms: u64,
     /// States were marked since the last pass over them ended: it may have gone by them already.
     marked: bool,
     /// Why the server refuses what we cannot do without.
@@ -285,6 +312,9 @@ impl Machine {
             troubles: 0,
             trouble_ms: 0,
             not_before_ms: 0,
+            probes: 0,
+            connected_ms: 0,
+            probe_ms: 0,
             marked: false,
             refused: None,
         }
@@ -316,10 +346,32 @@ impl Machine {
         self.refused
     }
 
+    /// A call whose connection broke may be sent again: there is another, and the server knows the session.
+    pub fn may_resend(&self) -> bool {
+        const UNFIT: Bits = Bits::CONN_LOST
+            .or(Bits::PURGE_STATE)
+            .or(Bits::LEASE_EXPIRED)
+            .or(Bits::SESSION_RESET)
+            .or(Bits::BIND_CONN_TO_SESSION)
+            .or(Bits::CHECK_LEASE);
+        self.bits.0 & UNFIT.0 == 0
+    }
+
+    /// After a [`Step::Probe`] without an answer: whether to begin anew. A server that is down does not even refuse, and TCP
+    /// asks it ever more rarely; to notice its return, ask anew each second. Now and then not, for who is a long way off.
+    pub fn connects_anew(&self) -> bool {
+        self.probes % 8 < 6
+    }
+
     /// The next step, at time `now_ms`.
     pub fn step(&self, now_ms: u64) -> Step {
-        let wait = self.not_before_ms.saturating_sub(now_ms);
-        match self.todo() {
+        let todo = self.todo();
+        let not_before = match todo {
+            Step::Probe => self.probe_ms,
+            _ => self.not_before_ms,
+        };
+        let wait = not_before.saturating_sub(now_ms);
+        match todo {
             Step::Idle => Step::Idle,
             step if wait == 0 => step,
             _ => Step::Wait(u32::try_from(wait).unwrap_or(WAIT_CAP_MS)),
@@ -329,7 +381,9 @@ impl Machine {
     /// What is to be done, waits aside; never [`Step::Wait`].
     pub fn todo(&self) -> Step {
         let has = |bit| self.bits.has(bit);
-        if has(Bits::PURGE_STATE) {
+        if has(Bits::CONN_LOST) {
+            Step::Probe
+        } else if has(Bits::PURGE_STATE) {
             Step::PurgeState
         } else if has(Bits::LEASE_EXPIRED) && !has(Bits::LEASE_CONFIRM) {
             Step::ExchangeId
@@ -361,6 +415,8 @@ impl Machine {
                 confirmed,
                 scope_changed,
             } => self.client_id(confirmed, scope_changed),
+            Event::Done(Step::Probe) => self.connected(now_ms),
+            Event::Failed(Step::Probe, _) => self.not_connected(now_ms),
             Event::Done(step) => self.done(step),
             Event::Failed(step, failure) => self.failed(now_ms, step, failure),
             Event::Saw(need) => {
@@ -376,14 +432,41 @@ impl Machine {
                 let noted = self.need(Need::Lease);
                 self.trouble(now_ms, noted)
             }
-            Event::Reconnected => {
-                let noted = self.need(Need::Lease);
-                let mark = self.trouble(now_ms, noted);
-                // What did not answer may answer now.
-                self.not_before_ms = self.not_before_ms.min(now_ms);
-                mark
-            }
+            Event::Disconnected => self.disconnected(now_ms),
         }
+    }
+
+    fn disconnected(&mut self, now_ms: u64) -> Mark {
+        if !self.bits.has(Bits::CONN_LOST) {
+            self.bits.set(Bits::CONN_LOST);
+            // At once, unless the last connection did not last.
+            if now_ms.saturating_sub(self.connected_ms) > PROBE_QUIET_MS {
+                self.probes = 0;
+            }
+            self.probe_ms = match self.probes {
+                0 => now_ms,
+                n => now_ms.saturating_add(probe_wait(n - 1).into()),
+            };
+            self.probes = self.probes.saturating_add(1);
+        }
+        Mark::None
+    }
+
+    fn not_connected(&mut self, now_ms: u64) -> Mark {
+        let wait = probe_wait(self.probes.saturating_sub(1));
+        self.probes = self.probes.saturating_add(1);
+        self.probe_ms = now_ms.saturating_add(wait.into());
+        Mark::None
+    }
+
+    /// There is a connection. What the server knows of us is to be found out, and that at once: what did not answer may answer
+    /// now.
+    fn connected(&mut self, now_ms: u64) -> Mark {
+        self.bits.clear(Bits::CONN_LOST);
+        self.bits.set(Bits::CHECK_LEASE);
+        self.connected_ms = now_ms;
+        self.not_before_ms = self.not_before_ms.min(now_ms);
+        Mark::None
     }
 
     /// EXCHANGE_ID was successful.
@@ -444,7 +527,7 @@ impl Machine {
                 }
             }
             // EXCHANGE_ID has more to tell: it comes as `Event::ClientId`.
-            Step::ExchangeId | Step::Idle | Step::Wait(_) => (),
+            Step::ExchangeId | Step::Probe | Step::Idle | Step::Wait(_) => (),
         }
         Mark::None
     }

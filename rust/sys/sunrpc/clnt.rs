@@ -9,9 +9,13 @@ use core::ptr::NonNull;
 use kernel::{
     bindings as kb,
     cred::Credential,
-    error::from_err_ptr,
+    error::{
+        from_err_ptr,
+        to_result, //
+    },
     ffi,
-    prelude::*, //
+    prelude::*,
+    time::Jiffies, //
 };
 use rnfs4_bindings as bindings;
 
@@ -31,12 +35,35 @@ pub(crate) struct CreateArgs<'a> {
     pub(crate) servername: &'a CStr,
     /// Whose user namespace uids are sent in.
     pub(crate) cred: &'a Credential,
-    /// Time before a request without an answer is taken up again, in jiffies.
-    pub(crate) timeo: usize,
-    /// How often, before it counts as a major timeout.
-    pub(crate) retrans: u32,
+    /// How long a request waits for an answer.
+    pub(crate) timeout: Timeout,
     /// Connect from an unprivileged port.
     pub(crate) noresvport: bool,
+}
+
+/// One connection among those that a transport makes one after the other (`xprt->connect_cookie`).
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Connection(pub(super) u32);
+
+/// Patience with a request (`struct rpc_timeout`): linear, as nfs(5) has it for TCP.
+#[derive(Clone, Copy)]
+pub(crate) struct Timeout {
+    /// Time before a request without an answer is a minor timeout, in jiffies.
+    pub(crate) timeo: Jiffies,
+    /// How many minor timeouts before it is a major one.
+    pub(crate) retrans: u32,
+}
+
+impl Timeout {
+    fn to_c(self) -> bindings::rpc_timeout {
+        bindings::rpc_timeout {
+            to_initval: self.timeo,
+            to_maxval: self.timeo.saturating_mul(self.retrans as usize + 1),
+            to_increment: self.timeo,
+            to_retries: self.retrans,
+            to_exponential: 0,
+        }
+    }
 }
 
 /// A TCP connection to one server with the NFSv4 program on it (`struct rpc_clnt`). Dropping it kills what is still
@@ -51,13 +78,7 @@ unsafe impl Sync for RpcClnt {}
 impl RpcClnt {
     /// Makes a client; no connection is made before the first call. May sleep.
     pub(crate) fn create(args: &CreateArgs<'_>) -> Result<Self> {
-        let timeout = bindings::rpc_timeout {
-            to_initval: args.timeo,
-            to_maxval: args.timeo,
-            to_increment: args.timeo,
-            to_retries: args.retrans,
-            to_exponential: 0,
-        };
+        let timeout = args.timeout.to_c();
         let mut flags = bindings::RPC_CLNT_CREATE_HARDRTRY
             | bindings::RPC_CLNT_CREATE_NOPING
             | bindings::RPC_CLNT_CREATE_DISCRTRY
@@ -89,15 +110,106 @@ impl RpcClnt {
         NonNull::new(clnt).map(Self).ok_or(ENOMEM)
     }
 
-    /// Ends every task with an error, as `umount -f` wants.
+    /// Another client on the same connection, with a patience, statistics and tasks of its own (`rpc_clone_client()`). May
+    /// sleep.
+    pub(crate) fn on_same_connection(&self, timeout: Timeout) -> Result<Self> {
+        // SAFETY: The client is alive.
+        let clnt = from_err_ptr(unsafe { bindings::rpc_clone_client(self.0.as_ptr()) })?;
+        let clone = NonNull::new(clnt).map(Self).ok_or(ENOMEM)?;
+        // SAFETY: Nobody else knows the clone yet. The timeouts lie in it, as the C client has them.
+        unsafe {
+            (*clnt).cl_timeout_default = timeout.to_c();
+            (*clnt).cl_timeout = &raw const (*clnt).cl_timeout_default;
+        }
+        Ok(clone)
+    }
+
+    /// The same for pings: it says nothing in the log, and gives up on a server that is silent.
+    pub(crate) fn for_pings(&self, patience: Jiffies) -> Result<Self> {
+        let clone = self.on_same_connection(Timeout {
+            timeo: patience,
+            retrans: 0,
+        })?;
+        // SAFETY: Nobody else knows the clone yet.
+        unsafe {
+            let clnt = &mut *clone.0.as_ptr();
+            clnt.set_cl_chatty(0);
+            clnt.set_cl_noretranstimeo(0);
+        }
+        Ok(clone)
+    }
+
+    /// Calls the NULL procedure, which connects if need be. The error is that of the connection, or a timeout. May sleep.
+    pub(crate) fn ping(&self) -> Result {
+        // SAFETY: The client is alive; the task has ended when the call returns, and its reference is ours.
+        unsafe {
+            let task = from_err_ptr(bindings::rpc_call_null(
+                self.0.as_ptr(),
+                core::ptr::null_mut(),
+                0,
+            ))?;
+            let status = (*task).tk_status;
+            bindings::rpc_put_task(task);
+            to_result(status)
+        }
+    }
+
+    /// What the present connection is known by until it breaks; `None` if there is none. Any context.
+    pub(crate) fn connection(&self) -> Option<Connection> {
+        let mut cookie = 0;
+        // SAFETY: The client is alive, and so is its transport.
+        unsafe { bindings::rpc_clnt_connected(self.0.as_ptr(), &raw mut cookie) }
+            .then_some(Connection(cookie))
+    }
+
+    /// Gives up the connection, or the attempt to make one: the next call makes another (`rpc_clnt_disconnect()`).
+    pub(crate) fn disconnect(&self) {
+        // SAFETY: The client is alive.
+        unsafe { bindings::rpc_clnt_disconnect(self.0.as_ptr()) };
+    }
+
+    /// How long TCP tries to get through before the connection is taken for dead, and how long sunrpc waits at most before it
+    /// connects again. Neither can be raised again.
+    pub(crate) fn set_connect_timeout(&self, dead: Jiffies, reconnect: Jiffies) {
+        // SAFETY: The client is alive.
+        unsafe { bindings::rpc_set_connect_timeout(self.0.as_ptr(), dead, reconnect) };
+    }
+
+    /// Has every task that sleeps on the connection look again. Any context.
+    pub(crate) fn wake_pending(&self) {
+        // SAFETY: The client is alive, and so is its transport.
+        unsafe { bindings::rpc_wake_pending(self.0.as_ptr()) };
+    }
+
+    /// Ends every task that has been started, as a signal does. Those that still sleep in their `prepare` are not meant.
     pub(crate) fn killall_tasks(&self) {
         // SAFETY: The client is alive.
         unsafe { bindings::rpc_killall_tasks(self.0.as_ptr()) };
     }
 
+    /// The same with `EIO`, as `umount -f` wants.
+    pub(crate) fn cancel_tasks(&self) {
+        // SAFETY: The client is alive; the function looks at nothing.
+        unsafe {
+            bindings::rpc_cancel_tasks(
+                self.0.as_ptr(),
+                EIO.to_errno(),
+                Some(any_task),
+                core::ptr::null(),
+            );
+        }
+    }
+
     pub(super) fn as_ptr(&self) -> *mut bindings::rpc_clnt {
         self.0.as_ptr()
     }
+}
+
+/// # Safety
+///
+/// None: any arguments will do.
+unsafe extern "C" fn any_task(_: *const bindings::rpc_task, _: *const ffi::c_void) -> bool {
+    true
 }
 
 impl Drop for RpcClnt {

@@ -13,8 +13,13 @@ pub(crate) mod xdr;
 
 pub(crate) use {
     addr::SockAddr,
-    clnt::RpcClnt,
+    clnt::{
+        Connection,
+        RpcClnt,
+        Timeout, //
+    },
     task::{
+        connection_lost,
         Flags,
         Message,
         RpcCall,

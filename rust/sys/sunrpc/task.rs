@@ -18,6 +18,7 @@ use core::{
 };
 
 use kernel::{
+    bindings as kb,
     cred::Credential,
     error::{
         from_err_ptr,
@@ -32,6 +33,7 @@ use rnfs4_bindings as bindings;
 use rnfs4_proto::xdr::XdrResult;
 
 use super::{
+    clnt::Connection,
     program::{
         self,
         Proc, //
@@ -46,6 +48,9 @@ use super::{
 use crate::sys::workqueue::OwnedQueue;
 
 /// How a call behaves while the server does not answer.
+///
+/// sunrpc itself waits only for the answer to what it has sent. A task whose connection breaks ends with an error at once
+/// ([`connection_lost`]): whoever made it decides what to wait for. (sunrpc would sleep three seconds after each refusal.)
 #[derive(Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) enum Flags {
     /// Waits for ever.
@@ -55,19 +60,40 @@ pub(crate) enum Flags {
     Soft,
     /// Gives up with `ETIMEDOUT` after the major timeout.
     SoftErr,
-    /// As `SoftErr`, and at once when there is no connection to be had.
+    /// Gives up when the connection breaks.
+    Once,
+    /// Makes the connection itself; gives up when there is none to be had, or after the major timeout.
     Mount,
 }
 
 impl Flags {
     fn bits(self) -> u32 {
         match self {
-            Flags::Hard => 0,
-            Flags::Soft => bindings::RPC_TASK_SOFT,
-            Flags::SoftErr => bindings::RPC_TASK_TIMEOUT,
+            Flags::Hard | Flags::Soft | Flags::SoftErr | Flags::Once => {
+                bindings::RPC_TASK_SOFTCONN | bindings::RPC_TASK_NOCONNECT
+            }
             Flags::Mount => bindings::RPC_TASK_TIMEOUT | bindings::RPC_TASK_SOFTCONN,
         }
     }
+}
+
+/// Whether a task that ended with `err` and without a reply lost its connection, or never had one.
+pub(crate) fn connection_lost(err: Error) -> bool {
+    matches!(
+        err.to_errno().unsigned_abs(),
+        kb::ENOTCONN
+            | kb::ECONNREFUSED
+            | kb::ECONNRESET
+            | kb::ECONNABORTED
+            | kb::EPIPE
+            | kb::EPROTO
+            | kb::EADDRINUSE
+            | kb::EHOSTDOWN
+            | kb::EHOSTUNREACH
+            | kb::ENETDOWN
+            | kb::ENETUNREACH
+            | kb::ETIMEDOUT
+    )
 }
 
 /// What sunrpc wants to know of a call before it runs.
@@ -139,10 +165,21 @@ impl Task {
         to_result(unsafe { (*self.as_ptr()).tk_status })
     }
 
-    /// Runs the call again from `prepare` (`rpc_restart_call_prepare()`). False when the task is being killed.
+    /// Runs the call again from `prepare` (`rpc_restart_call_prepare()`). False when the task has been killed.
     pub(crate) fn restart_prepare(&self) -> bool {
-        // SAFETY: The task's `done` is running.
-        unsafe { bindings::rpc_restart_call_prepare(self.as_ptr()) != 0 }
+        // SAFETY: The task's `done` is running. Others set the error, once, to kill the task, which a restart would forget.
+        unsafe {
+            match to_result((&raw const (*self.as_ptr()).tk_rpc_status).read_volatile()) {
+                Err(err) if !connection_lost(err) => false,
+                _ => bindings::rpc_restart_call_prepare(self.as_ptr()) != 0,
+            }
+        }
+    }
+
+    /// Puts the task to sleep until `connection` breaks: then it comes to its `prepare` again. False if it has broken.
+    pub(crate) fn sleep_while_connected(&self, connection: Connection) -> bool {
+        // SAFETY: The task's `prepare` is running.
+        unsafe { bindings::rpc_sleep_while_connected(self.as_ptr(), connection.0) }
     }
 
     /// Lets the (restarted) task sleep first (`rpc_delay()`).

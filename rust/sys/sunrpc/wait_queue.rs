@@ -7,11 +7,13 @@
 use kernel::{
     ffi,
     prelude::*,
+    time::Jiffies,
     types::Opaque, //
 };
 use rnfs4_bindings as bindings;
 
 use super::Task;
+use crate::sys::time::jiffies;
 
 /// A priority queue of sleeping RPC tasks (`struct rpc_wait_queue`).
 #[pin_data(PinnedDrop)]
@@ -37,16 +39,26 @@ impl RpcWaitQueue {
     }
 
     /// Puts the task, whose callback is running, to sleep here. It goes on with its `prepare` (or where it was told
-    /// to restart) once woken. May be called under a spinlock.
-    pub(crate) fn sleep(&self, task: &Task, privileged: bool) {
+    /// to restart) once woken, or after `at_most`. May be called under a spinlock.
+    pub(crate) fn sleep(&self, task: &Task, privileged: bool, at_most: Option<Jiffies>) {
         let priority = if privileged {
             bindings::RPC_PRIORITY_PRIVILEGED
         } else {
             bindings::RPC_PRIORITY_NORMAL
         };
+        let priority = priority as ffi::c_int;
+        let (queue, task) = (self.inner.get(), task.as_ptr());
         // SAFETY: The task is in one of its callbacks, hence running and not queued elsewhere.
         unsafe {
-            bindings::rpc_sleep_on_priority(self.inner.get(), task.as_ptr(), priority as ffi::c_int)
+            match at_most {
+                None => bindings::rpc_sleep_on_priority(queue, task, priority),
+                Some(time) => bindings::rpc_sleep_on_priority_timeout(
+                    queue,
+                    task,
+                    jiffies().wrapping_add(time.clamp(1, Jiffies::MAX >> 1)),
+                    priority,
+                ),
+            }
         };
     }
 

@@ -1,0 +1,249 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The connection: who notices that it broke, who makes it again, who waits for that.
+//!
+//! sunrpc connects when a call is to be sent, and sleeps for seconds when it is refused; a client that has nothing to send notices
+//! nothing at all (W5: the C client sleeps through a restart). Here an RPC task that is never sent, the [`Watch`], sleeps where a
+//! disconnect wakes it. The state manager then tries to connect until the server answers ([`Client::probe`]) and checks the lease;
+//! calls whose connection broke sleep meanwhile, with their slots, and are sent again after that. A connection whose other end has
+//! died without a word is found out by TCP's keepalive.
+
+use kernel::{
+    new_spinlock,
+    prelude::*,
+    sync::{
+        atomic::{
+            Atomic,
+            Relaxed, //
+        },
+        Arc,
+        SpinLock, //
+    },
+    time::{
+        msecs_to_jiffies,
+        Jiffies, //
+    },
+};
+use rnfs4_proto::{
+    recovery::machine::{
+        Event,
+        Failure,
+        Step, //
+    },
+    xdr::XdrResult, //
+};
+
+use super::{
+    nfs_client::Client,
+    session::{
+        Slot,
+        Unparked, //
+    },
+};
+use crate::sys::{
+    sunrpc::{
+        program::Proc,
+        task,
+        Connection,
+        Decoder,
+        Encoder,
+        Flags,
+        Message,
+        RpcCall,
+        RpcClnt,
+        RpcWaitQueue,
+        Task, //
+    },
+    time::now_ms,
+};
+
+/// How long a ping waits for an answer, in milliseconds.
+const PING_MS: u32 = 1000;
+/// How long the server is gone before the administrator is told, in milliseconds.
+const TELL_MS: u64 = 10_000;
+/// Bounds of the time that TCP is given to get through to the server, in milliseconds: what is dead longer than this is connected
+/// anew. sunrpc knows nothing below three seconds.
+const DEAD_MS: (u32, u32) = (3000, 10_000);
+
+/// What the client knows of its connection.
+#[pin_data]
+pub(crate) struct Link {
+    /// For pings: on the same connection, with little patience.
+    pings: RpcClnt,
+    /// The connection that is watched.
+    #[pin]
+    watched: SpinLock<Option<Connection>>,
+    /// Calls whose connection broke.
+    #[pin]
+    lost: RpcWaitQueue,
+    /// When the connection was lost, in milliseconds since boot; 0 while it stands. Only the state manager's thread uses this
+    /// and the next.
+    lost_ms: Atomic<u64>,
+    /// The administrator knows.
+    told: Atomic<bool>,
+}
+
+impl Link {
+    /// The connection of `rpc`, which need not be there yet. May sleep.
+    pub(super) fn new(rpc: &RpcClnt) -> Result<impl PinInit<Self>> {
+        let pings = rpc.for_pings(msecs_to_jiffies(PING_MS))?;
+        Ok(pin_init!(Self {
+            pings,
+            watched <- new_spinlock!(None),
+            lost <- RpcWaitQueue::new(c"rnfs4 connection"),
+            lost_ms: Atomic::new(0),
+            told: Atomic::new(false),
+        }))
+    }
+}
+
+/// An RPC task that sleeps until the connection breaks.
+struct Watch {
+    client: Arc<Client>,
+    connection: Connection,
+}
+
+impl RpcCall for Watch {
+    fn prepare(&mut self, task: &Task) {
+        if self.client.is_leaving() || !task.sleep_while_connected(self.connection) {
+            task.exit(ENOTCONN);
+        }
+    }
+
+    fn encode(&mut self, _xdr: &mut Encoder<'_>) -> XdrResult {
+        // It is never sent.
+        Ok(())
+    }
+
+    fn decode(&mut self, _xdr: &mut Decoder<'_>) -> Result {
+        Err(EIO)
+    }
+
+    fn done(&mut self, _task: &Task) {
+        self.client.watch_ended(self.connection);
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        self.client.call_end();
+    }
+}
+
+impl Client {
+    /// Watches the connection that there is now. May sleep to allocate.
+    pub(super) fn watch_connection(self: &Arc<Self>) {
+        let Some(connection) = self.rpc().connection() else {
+            return self.disconnected();
+        };
+        if self.link.watched.lock().replace(connection) == Some(connection) {
+            return;
+        }
+        let msg = Message {
+            cred: self.cred(),
+            proc: Proc::Sequence,
+            args_max: 0,
+            res_max: 0,
+            flags: Flags::Once,
+        };
+        self.call_begin();
+        let watch = Watch {
+            client: self.clone(),
+            connection,
+        };
+        if task::run_async(self.rpc(), &msg, watch, self.registry().queue()).is_err() {
+            // Then the next call finds out, at the latest the next renewal.
+            *self.link.watched.lock() = None;
+        }
+    }
+
+    fn watch_ended(&self, connection: Connection) {
+        let news = {
+            let mut watched = self.link.watched.lock();
+            let news = *watched == Some(connection);
+            if news {
+                *watched = None;
+            }
+            news
+        };
+        if news {
+            self.disconnected();
+        }
+    }
+
+    /// Has the watch look whether it is still wanted. sunrpc does not know of tasks that were never started, so this is how it
+    /// ends when the client goes.
+    pub(super) fn wake_watch(&self) {
+        self.rpc().wake_pending();
+    }
+
+    /// Tries to connect, for a second at most. May sleep.
+    pub(super) fn probe(self: &Arc<Self>) {
+        let answer = match self.rpc().connection() {
+            Some(_) => Ok(()),
+            None => self.link.pings.ping(),
+        };
+        if self.rpc().connection().is_some() {
+            self.watch_connection();
+            self.tell_connected();
+            return self.tell(Event::Done(Step::Probe));
+        }
+        // A ping that was refused leaves nothing behind.
+        let silent = answer.is_err_and(|err| err == ETIMEDOUT || err == EIO);
+        if silent && self.manager.connects_anew() {
+            self.rpc().disconnect();
+        }
+        self.tell_disconnected();
+        self.tell(Event::Failed(Step::Probe, Failure::NoReply));
+    }
+
+    fn tell_connected(&self) {
+        self.link.lost_ms.store(0, Relaxed);
+        if self.link.told.load(Relaxed) {
+            self.link.told.store(false, Relaxed);
+            pr_notice!("server {} OK\n", self.name());
+        }
+    }
+
+    fn tell_disconnected(&self) {
+        let now = now_ms();
+        match self.link.lost_ms.load(Relaxed) {
+            0 => self.link.lost_ms.store(now, Relaxed),
+            since if now - since > TELL_MS && !self.link.told.load(Relaxed) => {
+                self.link.told.store(true, Relaxed);
+                pr_notice!("server {} not responding, still trying\n", self.name());
+            }
+            _ => {}
+        }
+    }
+
+    /// TCP is to find out soon when the server is dead, but not because of a few lost packets.
+    pub(super) fn set_dead_timeout(&self, lease_s: u32) {
+        let dead = lease_s.saturating_mul(1000 / 9).clamp(DEAD_MS.0, DEAD_MS.1);
+        self.rpc()
+            .set_connect_timeout(msecs_to_jiffies(dead), msecs_to_jiffies(DEAD_MS.0));
+    }
+
+    /// Puts a call whose connection broke, and whose callback is running, to sleep until there is another and the server still
+    /// knows the session. False if that is so already.
+    pub(super) fn sleep_until_connected(&self, task: &Task, at_most: Option<Jiffies>) -> bool {
+        // The waker changes the machine first, under this lock: he cannot come in between.
+        self.manager
+            .unless_fit_to_resend(|| self.link.lost.sleep(task, false, at_most))
+    }
+
+    /// See [`Session::unpark`](super::session::Session::unpark).
+    pub(super) fn unpark(
+        &self,
+        slot: &mut Slot,
+        task: &Task,
+        at_most: Option<Jiffies>,
+    ) -> Unparked {
+        self.session().unpark(slot, task, &self.link.lost, at_most)
+    }
+
+    /// Lets the calls whose connection broke go on.
+    pub(super) fn wake_lost(&self) {
+        self.link.lost.wake_all();
+    }
+}
