@@ -8,6 +8,9 @@ KERNEL_CONFIG ?= lean
 SMP ?= 2
 MEM ?= 1024
 TIMEOUT ?= 600
+CYCLES ?= 100
+SEED ?= 1
+CLIENT ?= rnfs4
 LLVM ?= 1
 export KERNEL_TARBALL RNFS4_CACHE DEBIAN_MIRROR JOBS
 
@@ -25,7 +28,7 @@ run vm shell: %: %-guest
 	$(exit $(shell cat $(STATUS); rm -f $(STATUS)))
 endif
 
-.PHONY: help run run-guest test kernel rootfs module modules vm vm-guest shell shell-guest selftests host-test fuzz bench-recovery lint clean
+.PHONY: help run run-guest test kernel rootfs module modules vm vm-guest shell shell-guest selftests torture host-test fuzz bench-recovery lint clean
 
 help:
 	@echo 'rnfs4: an NFSv4.1/4.2 client for Linux, in Rust'
@@ -41,6 +44,7 @@ help:
 	@echo '                           [KERNEL_CONFIG=lean|debug] [SMP=2] [MEM=1024] [TIMEOUT=600]'
 	@echo '  make shell        a root shell in the guest, with the server up and mounted'
 	@echo '  make selftests    the tests in the guest          [TESTS="name ..."] [KERNEL_CONFIG=lean|debug]'
+	@echo '  make torture      power cuts and other mischief   [CYCLES=100] [SEED=1] [CLIENT=rnfs4|nfs4] [KERNEL_CONFIG=lean|debug]'
 	@echo '  make host-test    the tests of the protocol crate, by cargo on the host'
 	@echo '  make fuzz         what reads bytes of a server, by libFuzzer   [RUNS=<n> | SECONDS=60] [TARGETS="name ..."]'
 	@echo '  make bench-recovery   server up -> open files back, both clients   [COUNTS=1,100,2000,20000] [DELAY=0,2,10]'
@@ -86,6 +90,9 @@ shell-guest: module
 
 selftests: module
 	@qemu/selftests/run --config $(KERNEL_CONFIG) $(TESTS)
+
+torture: module
+	@qemu/torture/run --cycles $(CYCLES) --seed $(SEED) --client $(CLIENT) --config $(KERNEL_CONFIG) $(if $(ONLY),--only $(ONLY))
 
 host-test:
 	@scripts/host-test
