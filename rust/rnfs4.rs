@@ -28,6 +28,12 @@ module! {
     description: "NFSv4.1/4.2 client",
     license: "GPL",
     alias: ["fs-rnfs4"],
+    params: {
+        recover_lost_locks: bool {
+            default: false,
+            description: "Set locks again that the server has lost or taken away, although others may have changed the data meanwhile",
+        },
+    },
 }
 
 /// The loaded module. Its parts go in this order: no new mounts, then nothing of ours that still runs.

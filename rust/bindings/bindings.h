@@ -61,6 +61,12 @@ static const fmode_t RNFS4_CONST_FMODE_WRITE = FMODE_WRITE;
 static const int RNFS4_CONST_IOCB_APPEND = IOCB_APPEND;
 
 /* The same for flags that are written with BIT() or a cast. */
+static const unsigned int RNFS4_CONST_FL_ACCESS = FL_ACCESS;
+static const unsigned int RNFS4_CONST_FL_CLOSE = FL_CLOSE;
+static const unsigned int RNFS4_CONST_FL_EXISTS = FL_EXISTS;
+static const unsigned int RNFS4_CONST_FL_FLOCK = FL_FLOCK;
+static const unsigned int RNFS4_CONST_FL_RECLAIM = FL_RECLAIM;
+static const unsigned int RNFS4_CONST_FL_SLEEP = FL_SLEEP;
 static const unsigned int RNFS4_CONST_FMODE_CREATED = (__force unsigned int)FMODE_CREATED;
 static const int RNFS4_CONST_fs_value_is_flag = fs_value_is_flag;
 static const int RNFS4_CONST_fs_value_is_string = fs_value_is_string;

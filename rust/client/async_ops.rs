@@ -18,6 +18,7 @@ use rnfs4_proto::{
 
 use super::{
     exchange::Body,
+    lock_state::LockState,
     open_state::OpenState,
     server::Server, //
 };
@@ -36,12 +37,17 @@ pub(crate) trait AsyncOps: Send + 'static {
     /// Whose stateid is used: is recovered when the server refuses it.
     fn state(&self) -> Option<&Arc<OpenState>>;
 
+    /// The lock owner by whose right data is moved; its stateid goes before the open's.
+    fn lock(&self) -> Option<&Arc<LockState>> {
+        None
+    }
+
     /// Data sent (WRITE) or received (READ).
     fn pages(&self) -> Option<&PageVec>;
 
-    /// Makes the operations, with a fresh stateid, before each request that is new to the server; an error gives up with it.
+    /// Makes the operations, with this stateid, before each request that is new to the server; an error gives up with it.
     /// Must not block.
-    fn build(&mut self) -> Result<Self::Ops>;
+    fn build(&mut self, stateid: Stateid) -> Result<Self::Ops>;
 
     /// Takes the outcome, exactly once, also when the call could not be started. Must not block: it runs in rpciod.
     fn finish(&mut self, res: Result<<Self::Ops as Ops>::Res>);
@@ -49,16 +55,22 @@ pub(crate) trait AsyncOps: Send + 'static {
 
 struct AsyncBody<C> {
     call: C,
-    sent: Stateid,
+    /// The stateid that was sent, and whether it is that of the call's lock owner.
+    sent: (Stateid, bool),
 }
 
 impl<C: AsyncOps> AsyncBody<C> {
     fn build(&mut self) -> Result<C::Ops> {
         if let Some(state) = self.call.state() {
-            // Taken first: if it changes now, the call is at worst sent once more.
-            self.sent = state.stateid()?;
+            // As `nfs4_select_rw_stateid()`: the lock's, then the open's. If it changes now, the call is at worst sent once more.
+            let open = state.stateid()?;
+            let lock = self.call.lock().map(|lock| lock.io_stateid());
+            self.sent = match lock.transpose()?.flatten() {
+                Some(lock) => (lock, true),
+                None => (open, false),
+            };
         }
-        self.call.build()
+        self.call.build(self.sent.0)
     }
 }
 
@@ -70,7 +82,11 @@ impl<C: AsyncOps> Body for AsyncBody<C> {
     }
 
     fn state(&self) -> Option<(&Arc<OpenState>, Stateid)> {
-        self.call.state().map(|state| (state, self.sent))
+        self.call.state().map(|state| (state, self.sent.0))
+    }
+
+    fn lock(&self) -> Option<&Arc<LockState>> {
+        self.call.lock().filter(|_| self.sent.1)
     }
 
     fn pages(&self) -> Option<&PageVec> {
@@ -96,7 +112,7 @@ impl Server {
         let cred = ARef::from(call.cred());
         let mut body = AsyncBody {
             call,
-            sent: Stateid::ANONYMOUS,
+            sent: (Stateid::ANONYMOUS, false),
         };
         match body.build() {
             // If it cannot be started, the exchange is dropped and finishes the call.

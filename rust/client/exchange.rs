@@ -41,6 +41,7 @@ use rnfs4_proto::{
 
 use super::{
     fault::Plan,
+    lock_state::LockState,
     nfs_client::Client,
     open_state::{
         OpenState,
@@ -86,6 +87,11 @@ pub(crate) trait Body {
         None
     }
 
+    /// The owner of locks under that state whose stateid is sent instead.
+    fn lock(&self) -> Option<&Arc<LockState>> {
+        None
+    }
+
     /// Bulk data sent or received.
     fn pages(&self) -> Option<&PageVec> {
         None
@@ -113,6 +119,10 @@ impl<B: Body> Body for &mut B {
 
     fn state(&self) -> Option<(&Arc<OpenState>, Stateid)> {
         (**self).state()
+    }
+
+    fn lock(&self) -> Option<&Arc<LockState>> {
+        (**self).lock()
     }
 
     fn pages(&self) -> Option<&PageVec> {
@@ -309,10 +319,10 @@ impl<B: Body> Exchange<B> {
     fn operation_failed(&mut self, task: &Task, status: Status) -> bool {
         self.client.operation_status(status);
         let state = self.body.state().map(|(state, sent)| (state.clone(), sent));
-        let kind = if state.is_some() {
-            StateKind::Open
-        } else {
-            StateKind::None
+        let kind = match (&state, self.body.lock()) {
+            (None, _) => StateKind::None,
+            (Some(_), None) => StateKind::Open,
+            (Some(_), Some(_)) => StateKind::Lock,
         };
         match (decide(status, self.body.class(), kind), state) {
             (Action::Retry | Action::Delay, _) => {
@@ -346,7 +356,11 @@ impl<B: Body> Exchange<B> {
 
     /// The server does not know the stateid (any more): has the state recovered, unless it has been already.
     fn recover_state(&mut self, task: &Task, state: &OpenState, sent: &Stateid, how: Recovery) {
-        if state.has_moved_on(sent) {
+        let moved_on = match self.body.lock() {
+            Some(lock) => lock.has_moved_on(sent),
+            None => state.has_moved_on(sent),
+        };
+        if moved_on {
             return self.again(task, 0);
         }
         let delay = self.backoff.failed();

@@ -9,6 +9,7 @@
 //! * [`state_manager`], [`lease`], [`reclaim`], [`renew`]: the lease, and recovery when it or the server is lost.
 //! * [`observe`], [`stats`], [`timeline`], [`debugfs`]: what the client tells of itself.
 //! * [`fault`]: what goes wrong on purpose.
+//! * [`lock`], [`lock_state`], [`lock_reclaim`]: byte-range locks.
 //! * [`server`], [`params`]: a mount.
 
 mod async_ops;
@@ -21,6 +22,10 @@ mod exchange;
 mod fault;
 mod lease;
 mod link;
+mod lock;
+#[allow(dead_code)]
+mod lock_reclaim;
+mod lock_state;
 mod nfs_client;
 mod observe;
 mod open;
@@ -44,6 +49,14 @@ pub(crate) use {
     errno::{
         status_error,
         StatusExt, //
+    },
+    lock::{
+        test_lock,
+        Grant, //
+    },
+    lock_state::{
+        FileLocks,
+        LockState, //
     },
     open::{
         Create,

@@ -24,10 +24,7 @@ use kernel::{
 };
 use rnfs4_proto::{
     attrs::Attrs,
-    types::{
-        Fh,
-        Stateid, //
-    },
+    types::Fh, //
 };
 
 use super::{
@@ -142,11 +139,6 @@ impl OpenContext {
         } else {
             error
         }
-    }
-
-    /// The stateid for READ and WRITE; `EIO` on a context gone bad.
-    pub(crate) fn stateid(&self) -> Result<Stateid> {
-        self.state.stateid()
     }
 
     /// The open state.

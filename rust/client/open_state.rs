@@ -13,6 +13,7 @@ use kernel::{
     sync::{
         aref::ARef,
         Arc,
+        SetOnce,
         SpinLock,
         UniqueArc, //
     },
@@ -22,7 +23,10 @@ use rnfs4_proto::types::{
     Stateid, //
 };
 
-use super::owner::OpenOwner;
+use super::{
+    lock_state::FileLocks,
+    owner::OpenOwner, //
+};
 use crate::sys::fs::VfsInode;
 
 /// How a file is opened, OPEN4_SHARE_ACCESS_*.
@@ -106,6 +110,8 @@ impl Inner {
 pub(crate) struct OpenState {
     owner: Arc<OpenOwner>,
     fh: Fh,
+    /// The file's locks, once something was locked through this open.
+    locks: SetOnce<Arc<FileLocks>>,
     #[pin]
     inner: SpinLock<Inner>,
 }
@@ -124,6 +130,7 @@ impl StateReservation {
         let state = self.0.pin_init_with(pin_init!(OpenState {
             owner,
             fh,
+            locks: SetOnce::new(),
             inner <- new_spinlock!(Inner {
                 stateid: Stateid::ANONYMOUS,
                 granted: Access::NONE,
@@ -269,6 +276,24 @@ impl OpenState {
     /// Whether a context writes.
     pub(crate) fn can_write(&self) -> bool {
         self.inner.lock().needed().can_write()
+    }
+
+    /// The inode, while there are contexts.
+    pub(super) fn inode(&self) -> Option<ARef<VfsInode>> {
+        self.inner.lock().inode.clone()
+    }
+
+    /// Remembers the locks of the file.
+    pub(super) fn set_locks(&self, locks: &Arc<FileLocks>) {
+        if self.locks.as_ref().is_none() {
+            // If somebody else was first, they are the same.
+            self.locks.populate(locks.clone());
+        }
+    }
+
+    /// The file's locks, if something was locked through this open.
+    pub(super) fn locks(&self) -> Option<&Arc<FileLocks>> {
+        self.locks.as_ref()
     }
 
     /// Remembers the inode of the contexts.

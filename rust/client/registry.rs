@@ -3,8 +3,7 @@
 //! Which clients there are: one for each server address, namespace and minor version, shared by all mounts.
 
 use kernel::{
-    new_mutex,
-    new_spinlock,
+    new_mutex, new_spinlock,
     prelude::*,
     sync::{
         atomic::{

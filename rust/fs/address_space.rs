@@ -11,7 +11,9 @@ use kernel::{
 
 use super::{
     commit,
+    lock::lock_for_io,
     read,
+    request::Writer,
     write,
     Inode,
     Rnfs4Fs, //
@@ -37,15 +39,22 @@ pub(super) fn context(file: &RegularFile<Rnfs4Fs>) -> Arc<OpenContext> {
     Arc::from(file.info())
 }
 
+/// By whose right the calling process writes.
+fn writer(file: &RegularFile<Rnfs4Fs>) -> Writer {
+    let ctx = context(file);
+    let lock = lock_for_io(file, &ctx);
+    Writer { ctx, lock }
+}
+
 impl AddressSpaceOperations for Rnfs4Fs {
-    fn read_folio(file: Option<&RegularFile<Self>>, inode: &Inode, folio: Locked<Self>) -> Result {
+    fn read_folio(file: Option<&RegularFile<Self>>, _inode: &Inode, folio: Locked<Self>) -> Result {
         // Without a file nobody says by whose right we read.
-        read::read_folio(inode, &context(file.ok_or(EBADF)?), folio)
+        read::read_folio(file.ok_or(EBADF)?, folio)
     }
 
-    fn readahead(file: Option<&RegularFile<Self>>, inode: &Inode, run: Readahead<'_, Self>) {
+    fn readahead(file: Option<&RegularFile<Self>>, _inode: &Inode, run: Readahead<'_, Self>) {
         if let Some(file) = file {
-            read::readahead(inode, &context(file), run);
+            read::readahead(file, run);
         }
     }
 
@@ -59,14 +68,14 @@ impl AddressSpaceOperations for Rnfs4Fs {
         len: usize,
         mut folio: impl FnMut() -> Result<Locked<Self>>,
     ) -> Result<Locked<Self>> {
-        let (inode, ctx) = (file.inode(), context(file));
-        ctx.check()?;
+        let (inode, by) = (file.inode(), writer(file));
+        by.ctx.check()?;
         zero_old_tail(inode, pos);
         let mut tried = false;
         loop {
             let folio = folio()?;
             let range = range_in(&folio, pos, len);
-            write::resolve_conflict(inode, &folio, &ctx, &range)?;
+            write::resolve_conflict(inode, &folio, &by, &range)?;
             let valid = folio.length_within(inode.i_size());
             let whole = range.start == 0 && range.end >= valid;
             if folio.is_uptodate() || folio.has_private() || whole || valid == 0 {
@@ -78,7 +87,7 @@ impl AddressSpaceOperations for Rnfs4Fs {
                 return Ok(folio);
             }
             tried = true;
-            read::read_folio(inode, &ctx, folio)?;
+            read::read_folio(file, folio)?;
         }
     }
 
@@ -89,15 +98,16 @@ impl AddressSpaceOperations for Rnfs4Fs {
         copied: usize,
         folio: Locked<Self>,
     ) -> Result<usize> {
-        let (inode, ctx) = (file.inode(), context(file));
+        let (inode, by) = (file.inode(), writer(file));
         if copied == 0 {
             return Ok(0);
         }
         let range = range_in(&folio, pos, copied);
         complete(&folio, &range, folio.length_within(inode.i_size()));
-        let res = ctx
+        let res = by
+            .ctx
             .check()
-            .and_then(|()| inode.info().write.dirty(inode, &folio, &ctx, range));
+            .and_then(|()| inode.info().write.dirty(inode, &folio, &by, range));
         if let Err(e) = res {
             // The folio holds what the file never will.
             write::invalidate_data(inode);
@@ -182,13 +192,13 @@ pub(super) fn page_mkwrite(
     file: &RegularFile<Rnfs4Fs>,
     folio: &Locked<Rnfs4Fs>,
 ) -> Result<MkWrite> {
-    let (inode, ctx) = (file.inode(), context(file));
-    ctx.check()?;
+    let (inode, by) = (file.inode(), writer(file));
+    by.ctx.check()?;
     let len = folio.length_within(inode.i_size());
     if len == 0 {
         return Ok(MkWrite::Gone);
     }
-    write::resolve_conflict(inode, folio, &ctx, &(0..len))?;
-    inode.info().write.dirty(inode, folio, &ctx, 0..len)?;
+    write::resolve_conflict(inode, folio, &by, &(0..len))?;
+    inode.info().write.dirty(inode, folio, &by, 0..len)?;
     Ok(MkWrite::Writable)
 }

@@ -84,6 +84,9 @@ pub(super) struct Known {
     pub(super) mounted_on_fileid: u64,
     /// What is in the page cache may be older than `change`.
     pub(super) data_stale: bool,
+    /// `change` has moved by changes of ours: what others did at the same time may hide in that. The page cache is not
+    /// checked for it but where somebody locks the file.
+    pub(super) blurred: bool,
     /// For directories: changes when names may have changed in a way that we do not know. Never 0.
     pub(super) names: u64,
     trust: Trust,
@@ -139,6 +142,7 @@ impl AttrCache {
                 btime: None,
                 mounted_on_fileid: 0,
                 data_stale: false,
+                blurred: false,
                 // No dentry that outlived another inode may take its mark for one of this inode's.
                 names: Stamp::advance().0,
                 trust: Trust::None,

@@ -25,6 +25,7 @@ use rnfs4_proto::{
     recovery::table::OpClass,
     types::{
         Fh,
+        Stateid,
         Verifier, //
     },
 };
@@ -77,7 +78,7 @@ impl AsyncOps for CommitCall {
         None
     }
 
-    fn build(&mut self) -> Result<CommitOps> {
+    fn build(&mut self, _stateid: Stateid) -> Result<CommitOps> {
         Ok((
             Putfh(*self.ctx.fh()),
             Commit {

@@ -26,6 +26,7 @@ use super::{
         drop_stale_data,
         revalidate_mapping, //
     },
+    lock,
     refresh,
     revalidate,
     write,
@@ -44,6 +45,8 @@ use crate::{
         fs::{
             FileOperations,
             Iocb,
+            LockCall,
+            LockRequest,
             MkWrite,
             RegularFile, //
         },
@@ -143,6 +146,7 @@ impl FileOperations for Rnfs4Fs {
     }
 
     fn read_iter(mut iocb: Iocb<'_, Self>, iter: &mut IovIterDest<'_>) -> Result<usize> {
+        lock::check_locks(iocb.file())?;
         revalidate_mapping(iocb.file().inode())?;
         iocb.generic_file_read_iter(iter)
     }
@@ -151,6 +155,7 @@ impl FileOperations for Rnfs4Fs {
         let file = iocb.file();
         let inode = file.inode();
         context(file).check()?;
+        lock::check_locks(file)?;
         // Where a write beyond the end goes, and what lies before it, depends on where the end is.
         if iocb.is_append() || iocb.pos() > inode.i_size() {
             revalidate(inode)?;
@@ -172,6 +177,10 @@ impl FileOperations for Rnfs4Fs {
             }
             _ => res,
         }
+    }
+
+    fn lock(file: &RegularFile<Self>, call: LockCall, req: LockRequest<'_, Self>) -> Result {
+        lock::lock(file, call, req)
     }
 
     fn page_mkwrite(file: &RegularFile<Self>, folio: &Locked<Self>) -> Result<MkWrite> {

@@ -240,6 +240,7 @@ pub(crate) fn refresh(inode: &Inode, a: &Attrs, origin: Origin) -> Result {
         }
         known.data_stale |= !has_writes;
     }
+    known.blurred |= matches!(verdict, Verdict::Ours);
     if origin == Origin::OwnWrite && !a.has(fattr4::MODE) && inode.mode() & 0o6000 != 0 {
         // Who writes to such a file takes these bits from it.
         known.doubt();
@@ -350,7 +351,10 @@ pub(crate) fn drop_stale_data(inode: &Inode) -> Result {
     }
     match inode.file_type() {
         mode::S_IFREG if !inode.mapping_empty() => {
-            let res = super::write::flush(inode).and_then(|()| inode.mapping().invalidate_pages2());
+            let res = super::write::flush(inode).and_then(|()| {
+                inode.info().attrs.lock().blurred = false;
+                inode.mapping().invalidate_pages2()
+            });
             if res.is_err() {
                 inode.info().attrs.lock().data_stale = true;
             }

@@ -33,21 +33,19 @@ use super::{
         Piece,
         Progress,
         Request,
-        State, //
+        State,
+        Writer, //
     },
     Inode,
     Rnfs4Fs,
     SuperBlock, //
 };
-use crate::{
-    client::OpenContext,
-    sys::{
-        mm::{
-            Folio,
-            Locked, //
-        },
-        wait::WaitQueue, //
+use crate::sys::{
+    mm::{
+        Folio,
+        Locked, //
     },
+    wait::WaitQueue, //
 };
 
 /// What an inode knows of its writes.
@@ -123,7 +121,7 @@ pub(crate) struct InodeWrite {
 pub(super) enum Conflict {
     /// Nothing.
     None,
-    /// Other bytes, or bytes of another context, are dirty: write them first.
+    /// Other bytes, or those of another context or lock owner, are dirty: write them first.
     Dirty,
     /// The same, and they are written: commit them first.
     Unstable,
@@ -153,12 +151,12 @@ impl InodeWrite {
         }
     }
 
-    /// Tells what has to be done before the bytes `range` of the folio may be made dirty through `ctx`.
+    /// Tells what has to be done before the bytes `range` of the folio may be made dirty by the right of `by`.
     pub(super) fn conflict(
         &self,
         inode: &Inode,
         folio: &Locked<Rnfs4Fs>,
-        ctx: &OpenContext,
+        by: &Writer,
         range: &Range<usize>,
     ) -> Conflict {
         let Some(request) = inode.mapping().private(folio) else {
@@ -167,7 +165,7 @@ impl InodeWrite {
         let books = self.books.lock();
         let progress = request.progress.access(&books);
         let apart = range.start > progress.range.end || range.end < progress.range.start;
-        let same = core::ptr::eq(&*request.ctx, ctx);
+        let same = request.by == *by;
         match progress.state {
             State::Done => Conflict::None,
             _ if same && (!apart || folio.is_uptodate()) => Conflict::None,
@@ -176,13 +174,13 @@ impl InodeWrite {
         }
     }
 
-    /// Makes the bytes `range` of the folio dirty: they are to be written through `ctx`. There must be no
+    /// Makes the bytes `range` of the folio dirty: they are to be written by the right of `by`. There must be no
     /// [`InodeWrite::conflict`] and no writeback. May sleep.
     pub(super) fn dirty(
         &self,
         inode: &Inode,
         folio: &Locked<Rnfs4Fs>,
-        ctx: &Arc<OpenContext>,
+        by: &Writer,
         range: Range<usize>,
     ) -> Result {
         let mapping = inode.mapping();
@@ -200,7 +198,7 @@ impl InodeWrite {
         if !grown {
             let request = Arc::new(
                 Request {
-                    ctx: ctx.clone(),
+                    by: by.clone(),
                     progress: LockedBy::new(
                         &self.books,
                         Progress {

@@ -4,7 +4,7 @@
 //!
 //! One file a subject: [`mount`] and [`options`] make a superblock, [`inode`] and [`attrs`] keep what is known of a file,
 //! [`access`] what its users may do, [`lookup`], [`atomic_open`], [`namei`] and [`silly`] deal with names, [`readdir`] and
-//! [`symlink`] with what directories and links hold, [`file`], [`read`], [`write`] and [`commit`] with data.
+//! [`symlink`] with what directories and links hold, [`file`], [`read`], [`write`] and [`commit`] with data, [`lock`] with locks.
 //!
 //! Lock order: a directory's or file's `i_rwsem`, then folio locks, then the spinlocks: [`attrs::AttrCache`], and in it
 //! `i_lock`; [`inode_write::InodeWrite`] is never held together with the attributes' lock.
@@ -18,6 +18,7 @@ mod dir;
 mod file;
 mod inode;
 mod inode_write;
+mod lock;
 mod lookup;
 mod mount;
 mod namei;
@@ -42,6 +43,7 @@ use rnfs4_proto::types::Fh;
 
 use crate::{
     client::{
+        FileLocks,
         OpenContext,
         Registry,
         Server, //
@@ -92,6 +94,8 @@ pub(crate) struct InodeInfo {
     /// What a user may do with it.
     #[pin]
     access: access::AccessCache,
+    /// Who has locked it; set with the first lock.
+    locks: SetOnce<Arc<FileLocks>>,
     /// Target of a symbolic link.
     #[pin]
     link: symlink::LinkCache,
@@ -132,6 +136,7 @@ impl FileSystem for Rnfs4Fs {
             fh: SetOnce::new(),
             attrs <- attrs::AttrCache::new(),
             access <- access::AccessCache::new(),
+            locks: SetOnce::new(),
             link <- symlink::LinkCache::new(),
             write <- inode_write::InodeWrite::new(),
         })

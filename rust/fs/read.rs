@@ -21,10 +21,15 @@ use rnfs4_proto::{
         io::Read, //
     },
     recovery::table::OpClass,
-    types::Fh,
+    types::{
+        Fh,
+        Stateid, //
+    },
 };
 
 use super::{
+    address_space::context,
+    lock::lock_for_io,
     write,
     Inode,
     Rnfs4Fs, //
@@ -32,12 +37,16 @@ use super::{
 use crate::{
     client::{
         AsyncOps,
+        LockState,
         OpenContext,
         OpenState,
         StatusExt, //
     },
     sys::{
-        fs::Inflight,
+        fs::{
+            Inflight,
+            RegularFile, //
+        },
         mm::{
             Locked,
             PageVec,
@@ -81,11 +90,27 @@ impl Outcome {
     }
 }
 
+/// By whose right is read.
+struct Reader {
+    ctx: Arc<OpenContext>,
+    lock: Option<Arc<LockState>>,
+}
+
+impl Reader {
+    fn new(file: &RegularFile<Rnfs4Fs>) -> Self {
+        let ctx = context(file);
+        let lock = lock_for_io(file, &ctx);
+        Self { ctx, lock }
+    }
+}
+
 /// A READ, or several one after the other where the server does not give all at once.
 struct ReadCall {
     /// Keeps the inode while its folios are locked for us.
     _io: Inflight<Rnfs4Fs>,
     ctx: Arc<OpenContext>,
+    /// The reader's locks.
+    lock: Option<Arc<LockState>>,
     /// Where the bytes still missing come from.
     offset: u64,
     /// Where they go.
@@ -98,15 +123,17 @@ struct ReadCall {
 struct Sent {
     /// The call's, which sunrpc wants to know even then.
     ctx: Arc<OpenContext>,
+    lock: Option<Arc<LockState>>,
     call: Option<KBox<ReadCall>>,
 }
 
 impl ReadCall {
-    fn new(inode: &Inode, ctx: &Arc<OpenContext>, offset: u64) -> Result<KBox<Self>> {
+    fn new(inode: &Inode, by: &Reader, offset: u64) -> Result<KBox<Self>> {
         Ok(KBox::new(
             Self {
                 _io: Inflight::new(inode),
-                ctx: ctx.clone(),
+                ctx: by.ctx.clone(),
+                lock: by.lock.clone(),
                 offset,
                 pages: PageVec::new(),
                 folios: KVec::new(),
@@ -131,16 +158,17 @@ impl ReadCall {
         self.pages.limit(ctx.server().rsize() as usize);
         ctx.server().start(Sent {
             ctx: ctx.clone(),
+            lock: self.lock.clone(),
             call: Some(self),
         });
     }
 
     /// The operations that ask for the next part.
-    fn ops(&self) -> Result<ReadOps> {
+    fn ops(&self, stateid: Stateid) -> Result<ReadOps> {
         Ok((
             Putfh(*self.ctx.fh()),
             Read {
-                stateid: self.ctx.stateid()?,
+                stateid,
                 offset: self.offset,
                 count: self.pages.len() as u32,
             },
@@ -197,12 +225,16 @@ impl AsyncOps for Sent {
         Some(self.ctx.state())
     }
 
+    fn lock(&self) -> Option<&Arc<LockState>> {
+        self.lock.as_ref()
+    }
+
     fn pages(&self) -> Option<&PageVec> {
         self.call.as_ref().map(|call| &call.pages)
     }
 
-    fn build(&mut self) -> Result<ReadOps> {
-        self.call.as_ref().ok_or(EIO)?.ops()
+    fn build(&mut self, stateid: Stateid) -> Result<ReadOps> {
+        self.call.as_ref().ok_or(EIO)?.ops(stateid)
     }
 
     fn finish(&mut self, res: Result<<ReadOps as Ops>::Res>) {
@@ -214,8 +246,9 @@ impl AsyncOps for Sent {
 
 /// Reads one locked folio, and waits for it. What is dirty of it is written and committed first: reading would lose it.
 /// `EBADF` on a context gone bad, `ERESTARTSYS` when the task is being killed.
-pub(super) fn read_folio(inode: &Inode, ctx: &Arc<OpenContext>, folio: Locked<Rnfs4Fs>) -> Result {
-    ctx.check()?;
+pub(super) fn read_folio(file: &RegularFile<Rnfs4Fs>, folio: Locked<Rnfs4Fs>) -> Result {
+    let (inode, by) = (file.inode(), Reader::new(file));
+    by.ctx.check()?;
     write::clean_folio(inode, &folio)?;
     if folio.is_uptodate() {
         return Ok(());
@@ -226,7 +259,7 @@ pub(super) fn read_folio(inode: &Inode, ctx: &Arc<OpenContext>, folio: Locked<Rn
         return Ok(());
     }
     let outcome = Outcome::new()?;
-    let mut call = ReadCall::new(inode, ctx, folio.pos())?;
+    let mut call = ReadCall::new(inode, &by, folio.pos())?;
     call.push(folio)?;
     call.outcome = Some(outcome.clone());
     call.send();
@@ -234,11 +267,12 @@ pub(super) fn read_folio(inode: &Inode, ctx: &Arc<OpenContext>, folio: Locked<Rn
 }
 
 /// Starts reading a run of folios. What cannot be begun for want of memory is dropped, and read when it is wanted.
-pub(super) fn readahead(inode: &Inode, ctx: &Arc<OpenContext>, run: Readahead<'_, Rnfs4Fs>) {
-    if ctx.is_bad() {
+pub(super) fn readahead(file: &RegularFile<Rnfs4Fs>, run: Readahead<'_, Rnfs4Fs>) {
+    let (inode, by) = (file.inode(), Reader::new(file));
+    if by.ctx.is_bad() {
         return;
     }
-    let rsize = ctx.server().rsize() as usize;
+    let rsize = by.ctx.server().rsize() as usize;
     let mut call: Option<KBox<ReadCall>> = None;
     for folio in run {
         let full = |call: &KBox<ReadCall>| call.pages.rest() + folio.size() > rsize;
@@ -247,7 +281,7 @@ pub(super) fn readahead(inode: &Inode, ctx: &Arc<OpenContext>, run: Readahead<'_
         }
         let res = match &mut call {
             Some(call) => call.push(folio),
-            None => ReadCall::new(inode, ctx, folio.pos()).and_then(|mut new| {
+            None => ReadCall::new(inode, &by, folio.pos()).and_then(|mut new| {
                 new.push(folio)?;
                 call = Some(new);
                 Ok(())

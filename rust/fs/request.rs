@@ -29,7 +29,10 @@ use super::{
     SuperBlock, //
 };
 use crate::{
-    client::OpenContext,
+    client::{
+        LockState,
+        OpenContext, //
+    },
     sys::mm::{
         Folio,
         PageCache,
@@ -62,9 +65,25 @@ pub(super) struct Progress {
     pub(super) state: State,
 }
 
+/// By whose right data is written.
+#[derive(Clone)]
+pub(super) struct Writer {
+    /// The open context.
+    pub(super) ctx: Arc<OpenContext>,
+    /// The locks that the writer had.
+    pub(super) lock: Option<Arc<LockState>>,
+}
+
+impl PartialEq for Writer {
+    fn eq(&self, other: &Self) -> bool {
+        let lock = |w: &Self| w.lock.as_ref().map(Arc::as_ptr);
+        Arc::ptr_eq(&self.ctx, &other.ctx) && lock(self) == lock(other)
+    }
+}
+
 /// Bytes of one folio that the server does not safely have.
 pub(crate) struct Request {
-    pub(super) ctx: Arc<OpenContext>,
+    pub(super) by: Writer,
     /// Under the lock of the inode's books.
     pub(super) progress: LockedBy<Progress, Books>,
 }
@@ -93,9 +112,9 @@ impl Piece {
         self.range.clone()
     }
 
-    /// The open context that the bytes were written through.
-    pub(super) fn ctx(&self) -> &Arc<OpenContext> {
-        &self.request.ctx
+    /// Who has written the bytes.
+    pub(super) fn by(&self) -> &Writer {
+        &self.request.by
     }
 
     /// Pages that the bytes lie in.
@@ -140,7 +159,7 @@ impl Batch {
 
     /// The context of all pieces.
     pub(super) fn ctx(&self) -> Option<&Arc<OpenContext>> {
-        self.pieces.first().map(Piece::ctx)
+        self.pieces.first().map(|piece| &piece.by().ctx)
     }
 
     /// Says of the pages that they are in writeback, if only in the server's memory, or no longer.

@@ -35,6 +35,7 @@ use rnfs4_proto::{
     types::{
         Fh,
         StableHow,
+        Stateid,
         Verifier, //
     },
 };
@@ -48,7 +49,8 @@ use super::{
     refresh,
     request::{
         Batch,
-        Begun, //
+        Begun,
+        Writer, //
     },
     Inode,
     Origin,
@@ -57,7 +59,7 @@ use super::{
 use crate::{
     client::{
         AsyncOps,
-        OpenContext,
+        LockState,
         OpenState,
         StatusExt, //
     },
@@ -80,7 +82,7 @@ type WriteOps = (Putfh<Fh>, Write, Option<Getattr>);
 /// A WRITE, or several one after the other where its data is more than the server takes at once.
 struct WriteCall {
     io: Inflight<Rnfs4Fs>,
-    ctx: Arc<OpenContext>,
+    by: Writer,
     /// Where the bytes that are in `pages` go.
     offset: u64,
     pages: PageVec,
@@ -93,17 +95,17 @@ struct WriteCall {
 /// The call while sunrpc has it; its box is empty once it is done.
 struct Sent {
     /// The call's, which sunrpc wants to know even then.
-    ctx: Arc<OpenContext>,
+    by: Writer,
     call: Option<KBox<WriteCall>>,
 }
 
 impl WriteCall {
     /// A call without data yet.
-    fn new(inode: &Inode, ctx: &Arc<OpenContext>, offset: u64) -> Result<KBox<Self>> {
+    fn new(inode: &Inode, by: &Writer, offset: u64) -> Result<KBox<Self>> {
         Ok(KBox::new(
             Self {
                 io: Inflight::new(inode),
-                ctx: ctx.clone(),
+                by: by.clone(),
                 offset,
                 pages: PageVec::new(),
                 batch: Batch::new()?,
@@ -117,7 +119,7 @@ impl WriteCall {
     /// Tells whether what was begun may follow what is here.
     fn takes(&self, begun: &Begun, wsize: usize) -> bool {
         let piece = &begun.piece;
-        Arc::ptr_eq(&self.ctx, piece.ctx())
+        self.by == *piece.by()
             && piece.pos() == self.offset + self.pages.len() as u64
             && self.pages.continues_at(piece.range().start)
             && self.pages.len() + piece.range().len() <= wsize
@@ -138,21 +140,22 @@ impl WriteCall {
 
     /// Sends the next part.
     fn send(mut self: KBox<Self>) {
-        let ctx = self.ctx.clone();
-        self.pages.limit(ctx.server().wsize() as usize);
-        ctx.server().start(Sent {
-            ctx: ctx.clone(),
+        let by = self.by.clone();
+        let server = by.ctx.server().clone();
+        self.pages.limit(server.wsize() as usize);
+        server.start(Sent {
+            by,
             call: Some(self),
         });
     }
 
     /// The operations that send the next part.
-    fn ops(&self) -> Result<WriteOps> {
+    fn ops(&self, stateid: Stateid) -> Result<WriteOps> {
         let last = self.pages.rest() == self.pages.len();
         Ok((
-            Putfh(*self.ctx.fh()),
+            Putfh(*self.by.ctx.fh()),
             Write {
-                stateid: self.ctx.stateid()?,
+                stateid,
                 offset: self.offset,
                 stable: self.stable,
                 len: self.pages.len() as u32,
@@ -220,7 +223,7 @@ impl WriteCall {
         }
         let this = KBox::into_inner(self);
         let inode = this.io.inode();
-        report(inode, this.ctx.write_error(error));
+        report(inode, this.by.ctx.write_error(error));
         inode.info().write.write_done(inode, this.batch);
     }
 }
@@ -230,19 +233,23 @@ impl AsyncOps for Sent {
     const CLASS: OpClass = OpClass::Io;
 
     fn cred(&self) -> &Credential {
-        self.ctx.cred()
+        self.by.ctx.cred()
     }
 
     fn state(&self) -> Option<&Arc<OpenState>> {
-        Some(self.ctx.state())
+        Some(self.by.ctx.state())
+    }
+
+    fn lock(&self) -> Option<&Arc<LockState>> {
+        self.by.lock.as_ref()
     }
 
     fn pages(&self) -> Option<&PageVec> {
         self.call.as_ref().map(|call| &call.pages)
     }
 
-    fn build(&mut self) -> Result<WriteOps> {
-        self.call.as_ref().ok_or(EIO)?.ops()
+    fn build(&mut self, stateid: Stateid) -> Result<WriteOps> {
+        self.call.as_ref().ok_or(EIO)?.ops(stateid)
     }
 
     fn finish(&mut self, res: Result<<WriteOps as Ops>::Res>) {
@@ -273,7 +280,7 @@ pub(super) fn wrote(inode: &Inode, attrs: &Attrs) {
 }
 
 /// Collects folios into calls, and sends each call when the next one begins.
-struct Writer<'a> {
+struct Sender<'a> {
     inode: &'a Inode,
     wsize: usize,
     call: Option<KBox<WriteCall>>,
@@ -281,7 +288,7 @@ struct Writer<'a> {
     several: bool,
 }
 
-impl<'a> Writer<'a> {
+impl<'a> Sender<'a> {
     fn new(inode: &'a Inode) -> Self {
         Self {
             inode,
@@ -309,7 +316,7 @@ impl<'a> Writer<'a> {
                 if let Some(call) = other {
                     self.send(call, false);
                 }
-                match WriteCall::new(self.inode, begun.piece.ctx(), begun.piece.pos()) {
+                match WriteCall::new(self.inode, begun.piece.by(), begun.piece.pos()) {
                     Ok(call) => call,
                     Err(e) => {
                         write.put_back(self.inode, begun);
@@ -347,7 +354,7 @@ impl<'a> Writer<'a> {
 /// Answers `->writepages()`.
 pub(super) fn writepages(inode: &Inode, wbc: &mut WritebackControl<'_>) -> Result {
     let _nofs = NofsScope::enter();
-    let mut writer = Writer::new(inode);
+    let mut writer = Sender::new(inode);
     let sync = wbc.is_sync();
     let res = wbc.for_each_folio(inode.mapping(), |_, folio| writer.add(&folio));
     writer.finish(sync);
@@ -360,7 +367,7 @@ pub(super) fn write_folio(inode: &Inode, folio: &Locked<Rnfs4Fs>) -> Result {
     let _nofs = NofsScope::enter();
     folio.wait_writeback_killable()?;
     if folio.clear_dirty_for_io() {
-        let mut writer = Writer::new(inode);
+        let mut writer = Sender::new(inode);
         let res = writer.add(folio);
         writer.finish(true);
         res?;
@@ -383,18 +390,18 @@ pub(super) fn clean_folio(inode: &Inode, folio: &Locked<Rnfs4Fs>) -> Result {
     Ok(())
 }
 
-/// Sees to it that `range` of a locked folio may be made dirty through `ctx`. Sleeps; killable.
+/// Sees to it that `range` of a locked folio may be made dirty by the right of `by`. Sleeps; killable.
 pub(super) fn resolve_conflict(
     inode: &Inode,
     folio: &Locked<Rnfs4Fs>,
-    ctx: &Arc<OpenContext>,
+    by: &Writer,
     range: &core::ops::Range<usize>,
 ) -> Result {
     let write = &inode.info().write;
     let mut losses = 0;
     loop {
         folio.wait_writeback_killable()?;
-        match write.conflict(inode, folio, ctx, range) {
+        match write.conflict(inode, folio, by, range) {
             Conflict::None => return Ok(()),
             Conflict::Dirty => write_folio(inode, folio)?,
             Conflict::Unstable => commit::commit(inode)?,

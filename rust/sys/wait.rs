@@ -65,6 +65,15 @@ impl WaitQueue {
         self.wait(kb::TASK_KILLABLE, timeout, cond)
     }
 
+    /// The same, but any signal ends it with `ERESTARTSYS`.
+    pub(crate) fn wait_interruptible_timeout(
+        &self,
+        timeout: Jiffies,
+        cond: impl FnMut() -> bool,
+    ) -> Result<Waited> {
+        self.wait(kb::TASK_INTERRUPTIBLE, timeout, cond)
+    }
+
     /// For kernel threads, which get no signals: sleeps at most `timeout` jiffies without counting as blocked.
     pub(crate) fn wait_idle_timeout(&self, timeout: Jiffies, cond: impl FnMut() -> bool) -> Waited {
         self.wait(kb::TASK_IDLE, timeout, cond)
@@ -113,4 +122,11 @@ pub(crate) fn msleep_killable(ms: u32) -> Result {
     queue
         .wait_killable_timeout(kernel::time::msecs_to_jiffies(ms).max(1), || false)
         .map(|_| ())
+}
+
+/// Tells whether the calling task is on its way out (`PF_EXITING`): no signal reaches it any more, so that it must not wait for
+/// long.
+pub(crate) fn current_is_exiting() -> bool {
+    // SAFETY: The helper looks at the current task only.
+    unsafe { bindings::current_is_exiting() }
 }

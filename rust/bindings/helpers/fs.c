@@ -169,3 +169,33 @@ u64 rnfs4_helper_file_parent_ino(struct file *file)
 {
 	return d_parent_ino(file->f_path.dentry);
 }
+
+fl_owner_t rnfs4_helper_current_files(void)
+{
+	return current->files;
+}
+
+struct file_lock_context *rnfs4_helper_locks_inode_context(const struct inode *inode)
+{
+	return locks_inode_context(inode);
+}
+
+void rnfs4_helper_flctx_spin_lock(struct file_lock_context *ctx)
+{
+	spin_lock(&ctx->flc_lock);
+}
+
+void rnfs4_helper_flctx_spin_unlock(struct file_lock_context *ctx)
+{
+	spin_unlock(&ctx->flc_lock);
+}
+
+struct list_head *rnfs4_helper_flctx_posix(struct file_lock_context *ctx)
+{
+	return &ctx->flc_posix;
+}
+
+struct list_head *rnfs4_helper_flctx_flock(struct file_lock_context *ctx)
+{
+	return &ctx->flc_flock;
+}

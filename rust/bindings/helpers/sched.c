@@ -59,3 +59,8 @@ void rnfs4_helper_ratelimit_default_init(struct ratelimit_state *rs)
 {
 	ratelimit_default_init(rs);
 }
+
+bool rnfs4_helper_current_is_exiting(void)
+{
+	return current->flags & PF_EXITING;
+}

@@ -33,10 +33,13 @@ use kernel::{
 use rnfs4_bindings as bindings;
 
 use super::{
+    locks::lock_call,
     FileOps,
     FileSystem,
     INode,
-    InodeLockGuard, //
+    InodeLockGuard,
+    LockCall,
+    LockRequest, //
 };
 use crate::sys::mm::{
     Locked,
@@ -220,6 +223,9 @@ pub(crate) trait FileOperations: FileSystem + PageCache {
     /// Writes.
     fn write_iter(iocb: Iocb<'_, Self>, iter: &mut IovIterSource<'_>) -> Result<usize>;
 
+    /// fcntl() and flock() locks: does what `call` says with what is requested.
+    fn lock(file: &RegularFile<Self>, call: LockCall, req: LockRequest<'_, Self>) -> Result;
+
     /// A page of a shared mapping is about to be written. The folio is in the page cache of the file.
     fn page_mkwrite(file: &RegularFile<Self>, folio: &Locked<Self>) -> Result<MkWrite>;
 }
@@ -371,18 +377,20 @@ impl<T: FileOperations> Thunks<T> {
         })
     }
 
-    /// Byte-range locks and flock: a lock that only this machine knows of would be a lie, so there is none until the
-    /// client takes them at the server.
-    ///
     /// # Safety
     ///
-    /// None; it looks at nothing.
+    /// As for `->lock()` and `->flock()` of a regular file of `T`.
     unsafe extern "C" fn lock(
-        _file: *mut kb::file,
-        _cmd: ffi::c_int,
-        _lock: *mut kb::file_lock,
+        file: *mut kb::file,
+        cmd: ffi::c_int,
+        lock: *mut kb::file_lock,
     ) -> ffi::c_int {
-        ENOLCK.to_errno()
+        from_result(|| {
+            // SAFETY: The VFS's contract; the lock is the caller's own, and about this file.
+            let (file, req) = unsafe { (RegularFile::from_raw(file), LockRequest::from_raw(lock)) };
+            let call = lock_call(cmd, req.mode())?;
+            T::lock(file, call, req).map(|()| 0)
+        })
     }
 
     /// # Safety

@@ -18,6 +18,7 @@ mod fs_context;
 mod iattr;
 mod inode;
 mod inode_ops;
+mod locks;
 mod opening_file;
 mod super_block;
 
@@ -48,6 +49,7 @@ pub(crate) use self::{
     iattr::*,
     inode::*,
     inode_ops::*,
+    locks::*,
     opening_file::*,
     super_block::*, //
 };
