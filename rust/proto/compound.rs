@@ -56,6 +56,12 @@ pub trait Ops {
     /// Calls `f` with the number of each operation in turn, until it returns false. Whether it never did.
     fn each_op(&self, f: &mut dyn FnMut(u32) -> bool) -> bool;
 
+    /// The same, if each result is of the [usual](Op::res_usual) size. One that fails ends the COMPOUND,
+    /// so of many operations one at most is larger than that.
+    fn batch_len(&self) -> usize {
+        self.res_len()
+    }
+
     /// Writes these operations.
     fn put<S: Sink>(&self, s: &mut S) -> XdrResult;
 
@@ -232,6 +238,10 @@ impl<O: Op> Ops for O {
         8 + Op::res_max(self)
     }
 
+    fn batch_len(&self) -> usize {
+        8 + Op::res_usual(self)
+    }
+
     fn main_op(&self) -> u32 {
         O::NUM
     }
@@ -271,6 +281,10 @@ impl<P: Ops> Ops for Option<P> {
 
     fn res_len(&self) -> usize {
         self.as_ref().map_or(0, Ops::res_len)
+    }
+
+    fn batch_len(&self) -> usize {
+        self.as_ref().map_or(0, Ops::batch_len)
     }
 
     fn main_op(&self) -> u32 {
@@ -336,6 +350,11 @@ macro_rules! tuples {
             fn res_len(&self) -> usize {
                 let ($($part,)*) = self;
                 0 $(+ $part.res_len())*
+            }
+
+            fn batch_len(&self) -> usize {
+                let ($($part,)*) = self;
+                0 $(+ $part.batch_len())*
             }
 
             fn main_op(&self) -> u32 {
@@ -429,7 +448,14 @@ where
     }
 
     fn res_len(&self) -> usize {
-        self.0.iter().map(|item| item.ops().res_len()).sum()
+        let (mut usual, mut more) = (0, 0);
+        for item in self.0.iter() {
+            let ops = item.ops();
+            let len = ops.batch_len();
+            usual += len;
+            more = ops.res_len().saturating_sub(len).max(more);
+        }
+        usual + more
     }
 
     fn main_op(&self) -> u32 {

@@ -29,6 +29,14 @@ pub trait Op {
     /// The most bytes of the body of a result, number, status and [`Source::pages`] not counted.
     fn res_max(&self) -> usize;
 
+    /// The same of a result as it is where many of these operations succeed in one COMPOUND: without
+    /// what only a failure has, or what was not asked for. See [`Ops::batch_len`].
+    ///
+    /// [`Ops::batch_len`]: crate::compound::Ops::batch_len
+    fn res_usual(&self) -> usize {
+        self.res_max()
+    }
+
     /// Writes the arguments.
     fn encode<S: Sink>(&self, s: &mut S) -> XdrResult;
 

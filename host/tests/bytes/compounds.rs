@@ -15,7 +15,7 @@ use rnfs4_proto::{
         io::{Commit, Read, Write},
         open::{DelegationType, Open, OpenClaim, OpenRes},
         readdir::Readdir,
-        state::{Close, FreeStateid, OpenDowngrade, TestStateid},
+        state::{Close, FreeStateid, OpenDowngrade, TestStateid, TestedStateid},
     },
     setattrs::SetAttrs,
     status::Status,
@@ -297,11 +297,11 @@ fn batches(shape: u8, bytes: &[u8]) -> bool {
             }
         }
         16 => {
-            let mut statuses = [Status::OK; 4];
-            let test = TestStateid {
-                stateids: &[ID; 4],
-                statuses: &mut statuses,
-            };
+            let mut tests = [TestedStateid {
+                stateid: ID,
+                status: Status::OK,
+            }; 4];
+            let test = TestStateid(&mut tests[..]);
             check!((sequence(), test), bytes, a b);
         }
         17 => {

@@ -21,7 +21,7 @@ use rnfs4_proto::{
             BindConnToSession, BindDir, CallbackSec, ChannelAttrs, CreateSession, DestroyClientid,
             DestroySession, ExchangeId, ReclaimComplete, Sequence, ServerInfo,
         },
-        state::{Close, Delegreturn, FreeStateid, OpenDowngrade, TestStateid},
+        state::{Close, Delegreturn, FreeStateid, OpenDowngrade, TestStateid, TestedStateid},
     },
     setattrs::SetAttrs,
     status::Status,
@@ -209,11 +209,11 @@ fn state(num: u8, variant: u8, bytes: &[u8]) {
         }
         45 => one(FreeStateid(ID), bytes),
         55 => {
-            let mut statuses = [Status::OK; 3];
-            let test = TestStateid {
-                stateids: &[ID; 3],
-                statuses: &mut statuses,
-            };
+            let mut tests = [TestedStateid {
+                stateid: ID,
+                status: Status::OK,
+            }; 3];
+            let test = TestStateid(&mut tests[..]);
             one(test, bytes);
         }
         _ => (),

@@ -27,7 +27,7 @@ impl<F: Borrow<Fh>> Op for Putfh<F> {
     type Res = ();
 
     fn args_max(&self) -> usize {
-        Fh::XDR_MAX
+        opaque_max(self.0.borrow().as_slice().len())
     }
 
     fn res_max(&self) -> usize {

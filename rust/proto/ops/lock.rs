@@ -137,6 +137,10 @@ impl Op for Lock<'_> {
         Denied::XDR_MAX
     }
 
+    fn res_usual(&self) -> usize {
+        Stateid::XDR
+    }
+
     fn encode<S: Sink>(&self, s: &mut S) -> XdrResult {
         s.put_u32(self.kind as u32)?;
         s.put_bool(self.reclaim)?;

@@ -75,7 +75,12 @@ pub enum OpenHow {
 }
 
 impl OpenHow {
-    const XDR_MAX: usize = 8 + Verifier::XDR + SetAttrs::XDR_MAX;
+    const fn xdr_max(&self) -> usize {
+        match self {
+            Self::NoCreate => 4,
+            _ => 8 + Verifier::XDR + SetAttrs::XDR_MAX,
+        }
+    }
 
     fn encode<S: Sink>(&self, s: &mut S) -> XdrResult {
         s.put_u32(u32::from(!matches!(self, Self::NoCreate)))?;
@@ -128,7 +133,14 @@ pub enum OpenClaim {
 }
 
 impl OpenClaim {
-    const XDR_MAX: usize = 4 + opaque_max(NAME_MAX);
+    fn xdr_max(&self) -> usize {
+        4 + match self {
+            Self::Null(name) => opaque_max(name.as_slice().len()),
+            Self::Previous(_) => 4,
+            Self::Fh => 0,
+            Self::DelegCurFh(_) => Stateid::XDR,
+        }
+    }
 
     fn encode<S: Sink>(&self, s: &mut S) -> XdrResult {
         match self {
@@ -201,6 +213,8 @@ pub enum Delegation {
 
 impl Delegation {
     const XDR_MAX: usize = 4 + Stateid::XDR + 4 + 12 + 12 + opaque_max(OPAQUE_MAX);
+    /// None, and why.
+    const XDR_NONE: usize = 12;
 
     fn decode<S: Source>(s: &mut S, asked: ShareAccess) -> XdrResult<Self> {
         let kind = s.get_u32()?;
@@ -264,11 +278,21 @@ impl Op for Open {
     type Res = OpenRes;
 
     fn args_max(&self) -> usize {
-        12 + Owner::XDR_MAX + OpenHow::XDR_MAX + OpenClaim::XDR_MAX
+        12 + Owner::XDR_MAX + self.how.xdr_max() + self.claim.xdr_max()
     }
 
     fn res_max(&self) -> usize {
         Stateid::XDR + ChangeInfo::XDR + 4 + Bitmap::XDR_MAX + Delegation::XDR_MAX
+    }
+
+    fn res_usual(&self) -> usize {
+        // A server that gives a delegation where none is wanted may be cut short in a batch, which is then
+        // sent in smaller ones.
+        if self.access.covers(ShareAccess::WANT_NO_DELEG) {
+            Op::res_max(self) - Delegation::XDR_MAX + Delegation::XDR_NONE
+        } else {
+            Op::res_max(self)
+        }
     }
 
     fn encode<S: Sink>(&self, s: &mut S) -> XdrResult {

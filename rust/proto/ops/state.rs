@@ -18,6 +18,7 @@ use crate::{
         XdrResult, //
     },
 };
+use core::ops::DerefMut;
 
 /// CLOSE (RFC 18.2). Needs the file as current file handle.
 ///
@@ -82,41 +83,42 @@ impl Op for OpenDowngrade {
     }
 }
 
-/// TEST_STATEID (RFC 18.48): what the server thinks of each of these.
-#[derive(Debug)]
-pub struct TestStateid<'a> {
-    /// The stateids in question.
-    pub stateids: &'a [Stateid],
-    /// Where the answers go: as many as there are stateids.
-    pub statuses: &'a mut [Status],
+/// A stateid, and what the server thinks of it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct TestedStateid {
+    /// The stateid in question.
+    pub stateid: Stateid,
+    /// The answer, once there is one.
+    pub status: Status,
 }
 
-impl Op for TestStateid<'_> {
+/// TEST_STATEID (RFC 18.48): what the server thinks of each of these, owned or borrowed.
+#[derive(Clone, Copy, Debug)]
+pub struct TestStateid<V>(pub V);
+
+impl<V: DerefMut<Target = [TestedStateid]>> Op for TestStateid<V> {
     const NUM: u32 = 55;
     type Res = ();
 
     fn args_max(&self) -> usize {
-        4 + self.stateids.len() * Stateid::XDR
+        4 + self.0.len() * Stateid::XDR
     }
 
     fn res_max(&self) -> usize {
-        4 + self.stateids.len() * 4
+        4 + self.0.len() * 4
     }
 
     fn encode<S: Sink>(&self, s: &mut S) -> XdrResult {
-        if self.statuses.len() != self.stateids.len() {
-            return Err(XdrError::Invalid);
-        }
-        s.put_u32(u32::try_from(self.stateids.len()).map_err(|_| XdrError::NoSpace)?)?;
-        self.stateids.iter().try_for_each(|id| id.encode(s))
+        s.put_u32(u32::try_from(self.0.len()).map_err(|_| XdrError::NoSpace)?)?;
+        self.0.iter().try_for_each(|test| test.stateid.encode(s))
     }
 
     fn decode<S: Source>(&mut self, s: &mut S) -> XdrResult {
-        if s.get_u32()? as usize != self.statuses.len() {
+        if s.get_u32()? as usize != self.0.len() {
             return Err(XdrError::Invalid);
         }
-        for status in self.statuses.iter_mut() {
-            *status = Status(s.get_u32()?);
+        for test in self.0.iter_mut() {
+            test.status = Status(s.get_u32()?);
         }
         Ok(())
     }

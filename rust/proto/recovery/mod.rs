@@ -4,10 +4,12 @@
 //!
 //! * [`table`]: error x operation x state -> [`action`], all of it.
 //! * [`machine`]: the state bits, and which step is next.
+//! * [`batch`]: many states in few calls.
 //! * [`lease`], [`backoff`], [`inflight`]: the arithmetic beside.
 
 pub mod action;
 pub mod backoff;
+pub mod batch;
 pub mod inflight;
 pub mod lease;
 pub mod machine;
