@@ -102,6 +102,12 @@ pub(crate) trait Body {
         Ok(())
     }
 
+    /// Many states' recovery in one call: what an error means is decided state by state, by who made the call. It may be run
+    /// twice, so the server need not keep its reply.
+    fn is_batch(&self) -> bool {
+        false
+    }
+
     /// SEQUENCE failed with this, in a call of recovery; the others have not run. `finish` comes next.
     fn sequence_failed(&mut self, _status: Status) {}
 
@@ -131,6 +137,10 @@ impl<B: Body> Body for &mut B {
 
     fn refresh(&mut self, ops: &mut Self::Ops) -> Result {
         (**self).refresh(ops)
+    }
+
+    fn is_batch(&self) -> bool {
+        (**self).is_batch()
     }
 
     fn sequence_failed(&mut self, status: Status) {
@@ -223,6 +233,11 @@ impl<B: Body> Exchange<B> {
     /// What the call adds; its `finish()` has been called when the task has ended.
     pub(crate) fn body_mut(&mut self) -> &mut B {
         &mut self.body
+    }
+
+    /// The same, with the operations and what the reply has left in them.
+    pub(crate) fn parts_mut(&mut self) -> (&mut B::Ops, &mut B) {
+        (&mut self.ops.1, &mut self.body)
     }
 
     fn message<'a>(&self, cred: &'a Credential, flags: Flags) -> Message<'a> {
@@ -318,6 +333,9 @@ impl<B: Body> Exchange<B> {
     /// What an operation's error leads to. True when it is the caller's to see.
     fn operation_failed(&mut self, task: &Task, status: Status) -> bool {
         self.client.operation_status(status);
+        if self.body.is_batch() {
+            return true;
+        }
         let state = self.body.state().map(|(state, sent)| (state.clone(), sent));
         let kind = match (&state, self.body.lock()) {
             (None, _) => StateKind::None,
@@ -432,7 +450,8 @@ impl<B: Body> RpcCall for Exchange<B> {
                 .acquire(task, self.privileged, lone, at_most)
             {
                 Ok(Acquired::Slot(slot)) => {
-                    self.ops.0 = slot.sequence(must_be_cached(self.ops.1.main_op()));
+                    let cache = !self.body.is_batch() && must_be_cached(self.ops.1.main_op());
+                    self.ops.0 = slot.sequence(cache);
                     self.slot = Some(slot);
                     self.sent_ms = now_ms();
                     if let Err(err) = self.body.refresh(&mut self.ops.1) {

@@ -55,8 +55,8 @@ use crate::sys::{
     time::random_u64, //
 };
 
-/// Operations in a compound that we ask for; reclaims and batches use them.
-const MAX_OPS: u32 = 64;
+/// Operations in a compound that we ask for; batches use them.
+const MAX_OPS: u32 = 256;
 /// Operations without which nothing works: those of an exclusive create.
 const NEEDED_OPS: u32 = 8;
 /// Bytes of a reply that the server is to keep for each slot.
@@ -185,6 +185,7 @@ impl Client {
         let limits = Limits {
             max_request: res.fore.max_request_size,
             max_response: res.fore.max_response_size,
+            max_ops: res.fore.max_ops.min(MAX_OPS),
         };
         self.session()
             .establish(res.sessionid, res.fore.max_reqs, limits);

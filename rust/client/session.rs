@@ -83,6 +83,8 @@ pub(crate) struct Limits {
     pub(crate) max_request: u32,
     /// Largest reply in bytes, RPC header included.
     pub(crate) max_response: u32,
+    /// Most operations in a compound, SEQUENCE included.
+    pub(crate) max_ops: u32,
 }
 
 /// A session at one moment, for who wants to see.
@@ -318,6 +320,11 @@ impl Session {
     /// The negotiated limits.
     pub(crate) fn limits(&self) -> Limits {
         self.inner.lock().limits
+    }
+
+    /// How many calls may be in flight; at least one.
+    pub(crate) fn slots(&self) -> u32 {
+        self.inner.lock().table.limit()
     }
 
     /// No call but recovery's gets a slot any more; those that wait end with `err`.
