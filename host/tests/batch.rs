@@ -11,7 +11,7 @@ use rnfs4_proto::{
         open::{DelegationType, Open, OpenClaim, OpenHow, Owner},
     },
     recovery::{
-        batch::{meaning, Entry, Fate, Next, Outcome, Packer, Room, Schedule, Trouble},
+        batch::{meaning, Entry, Fate, Next, Outcome, Packer, Room, Schedule, Size, Trouble},
         table::{Action, Need, OpClass, StateKind},
     },
     status::Status,
@@ -34,7 +34,10 @@ struct Item(Fh, u32);
 
 impl BatchItem for Item {
     type Ops<'a> = (Putfh<Fh>, Open);
-    type Res = (Result<(), Status>, Result<rnfs4_proto::ops::open::OpenRes, Status>);
+    type Res = (
+        Result<(), Status>,
+        Result<rnfs4_proto::ops::open::OpenRes, Status>,
+    );
 
     fn ops(&self) -> Self::Ops<'_> {
         (
@@ -63,7 +66,7 @@ fn packed(room: Room, most: usize, len: usize) -> Vec<Item> {
     let mut items = Vec::new();
     loop {
         let item = Item(fh(len), 3);
-        if !packer.add(&item.ops()) {
+        if !packer.add(Size::of(&item.ops())) {
             assert_eq!(packer.items(), items.len());
             return items;
         }
@@ -106,9 +109,17 @@ fn one_denied_lock_ends_a_call_so_one_has_room() {
     };
     let one = (Putfh(fh(28)), &lock);
     let (putfh, lock) = one;
-    let ops = || (putfh, Lock { denied: None, ..*lock });
+    let ops = || {
+        (
+            putfh,
+            Lock {
+                denied: None,
+                ..*lock
+            },
+        )
+    };
     let mut packer = Packer::new(ROOM, 1000);
-    while packer.add(&ops()) {}
+    while packer.add(Size::of(&ops())) {}
     assert_eq!(packer.items(), 99);
     assert!(99 * ops().batch_len() + ops().res_len() < ROOM.res);
 }
@@ -116,7 +127,12 @@ fn one_denied_lock_ends_a_call_so_one_has_room() {
 #[test]
 fn troubles() {
     let open = |trouble, items| meaning(trouble, OpClass::OpenReclaim, StateKind::Open, items);
-    for status in [Status::REQ_TOO_BIG, Status::TOO_MANY_OPS, Status::REP_TOO_BIG, Status::RESOURCE] {
+    for status in [
+        Status::REQ_TOO_BIG,
+        Status::TOO_MANY_OPS,
+        Status::REP_TOO_BIG,
+        Status::RESOURCE,
+    ] {
         assert_eq!(open(Trouble::Call(status), 2), Action::Split, "{status:?}");
         assert_eq!(open(Trouble::Item(status), 2), Action::Split, "{status:?}");
     }
@@ -136,7 +152,10 @@ fn troubles() {
             );
         }
     }
-    assert_eq!(open(Trouble::Call(Status::DEADSESSION), 9), Action::Recover(Need::Session));
+    assert_eq!(
+        open(Trouble::Call(Status::DEADSESSION), 9),
+        Action::Recover(Need::Session)
+    );
     assert_eq!(open(Trouble::Item(Status::NO_GRACE), 9), Action::EndReboot);
     assert_eq!(open(Trouble::Item(Status::STALE), 9), Action::BadContext);
 }
@@ -210,7 +229,9 @@ impl Pass {
             }
         }
         let hit = usize::from(done < items.len());
-        let fate = self.plan.replied(&items, done, hit, action, false, self.now);
+        let fate = self
+            .plan
+            .replied(&items, done, hit, action, false, self.now);
         for &item in &items[..done] {
             self.end(item, None);
         }
@@ -318,7 +339,10 @@ proptest! {
 #[test]
 fn to_break_off_beats_the_end() {
     for order in [[0, 0], [1, 0]] {
-        let scripts = vec![vec![Action::EndReboot], vec![Action::Recover(Need::Session)]];
+        let scripts = vec![
+            vec![Action::EndReboot],
+            vec![Action::Recover(Need::Session)],
+        ];
         let mut pass = Pass::new(scripts, 1);
         let mut order = order.into_iter();
         let outcome = pass.run(2, || order.next().unwrap());
@@ -349,7 +373,11 @@ fn an_item_that_waits_holds_up_nobody() {
             Next::Finish(outcome) => break assert_eq!(outcome, Outcome::Over),
         }
         let waiting = pass.ends.iter().filter(|end| end.is_none()).count();
-        assert!(pass.now < 1010 || waiting <= 2, "{} ms: {waiting}", pass.now);
+        assert!(
+            pass.now < 1010 || waiting <= 2,
+            "{} ms: {waiting}",
+            pass.now
+        );
     }
     assert!(pass.now > 3000 && pass.calls < 60, "{} calls", pass.calls);
 }
@@ -421,7 +449,10 @@ fn patience_has_an_end() {
         }
     };
     assert_eq!(fate, Some(Fate::GiveUp));
-    assert!((10_000..12_000).contains(&now) && tries < 25, "{now} {tries}");
+    assert!(
+        (10_000..12_000).contains(&now) && tries < 25,
+        "{now} {tries}"
+    );
     assert_eq!(plan.next(now, 1), Next::Finish(Outcome::Over));
 }
 

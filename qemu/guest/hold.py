@@ -9,12 +9,37 @@ read, or the name of the error (EIO). Nothing is forked and nothing else is done
     read NAME                   reads from the beginning, all of it
     fsync NAME
     close NAME
+    openmany NAME PATH COUNT    opens PATH/0, PATH/1, ... for reading and writing; they are made if they are not there
+    lockmany NAME               locks each of them as a whole
+    writemany NAME              writes a byte to each
+    syncmany NAME               fsync() of each
+    closemany NAME
     user UID                    from here on as that user
 """
 
 import errno
+import fcntl
 import os
+import resource
 import sys
+
+
+def do_many(files, command, name, path="", count=0):
+    if command == "openmany":
+        limit = int(count) + 1000
+        resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
+        flags = os.O_RDWR | os.O_CREAT
+        files[name] = [os.open(f"{path}/{n}", flags, 0o666) for n in range(int(count))]
+        return "ok"
+    each = {
+        "lockmany": lambda fd: fcntl.lockf(fd, fcntl.LOCK_EX),
+        "writemany": lambda fd: os.write(fd, b"x"),
+        "syncmany": os.fsync,
+        "closemany": os.close,
+    }[command]
+    for fd in files[name]:
+        each(fd)
+    return "ok"
 
 
 def do(files, command, *args):
@@ -23,6 +48,8 @@ def do(files, command, *args):
         os.setgid(int(args[0]))
         os.setuid(int(args[0]))
         return "ok"
+    if command.endswith("many"):
+        return do_many(files, command, *args)
     name, *args = args
     if command == "open":
         path, *flags = args

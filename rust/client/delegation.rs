@@ -11,10 +11,7 @@ use rnfs4_proto::{
     compound::Ops,
     ops::{
         fh::Putfh,
-        open::{
-            Delegation,
-            OpenRes, //
-        },
+        open::Delegation,
         state::Delegreturn, //
     },
     recovery::table::OpClass,
@@ -45,8 +42,13 @@ impl Body for Return {
 
 impl Client {
     /// Gives back what came with an open, if anything did. Does not wait for it; may sleep to allocate.
-    pub(super) fn decline_delegation(self: &Arc<Self>, cred: &Credential, fh: &Fh, open: &OpenRes) {
-        let Delegation::Given { stateid, .. } = open.delegation else {
+    pub(super) fn decline_delegation(
+        self: &Arc<Self>,
+        cred: &Credential,
+        fh: &Fh,
+        given: &Delegation,
+    ) {
+        let Delegation::Given { stateid, .. } = *given else {
             return;
         };
         let how = How {

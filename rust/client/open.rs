@@ -171,7 +171,7 @@ impl OpenBody {
         state.opened(open.stateid, self.access);
         self.server
             .client()
-            .decline_delegation(&self.cred, &fh, &open);
+            .decline_delegation(&self.cred, &fh, &open.delegation);
         let ctx = room
             .context
             .context(&self.server, state, self.access, self.cred.clone())?;

@@ -45,6 +45,32 @@ pub struct Room {
     pub res: usize,
 }
 
+/// What an item needs in a call.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Size {
+    /// Operations.
+    pub ops: u32,
+    /// Bytes of arguments, at most.
+    pub args: usize,
+    /// Bytes of results as they usually are, at most.
+    pub res: usize,
+    /// Bytes by which the last of a call's results may be larger.
+    pub more: usize,
+}
+
+impl Size {
+    /// That of an item with these operations of its own.
+    pub fn of<O: Ops>(item: &O) -> Self {
+        let res = item.batch_len();
+        Self {
+            ops: item.count(),
+            args: item.args_len(),
+            res,
+            more: item.res_len().saturating_sub(res),
+        }
+    }
+}
+
 /// Fills one call.
 #[derive(Clone, Copy, Debug)]
 pub struct Packer {
@@ -66,23 +92,21 @@ impl Packer {
         }
     }
 
-    /// Adds the operations of one item. False if there is no room for them; a call's first item is
-    /// always taken, as it could not be sent otherwise.
-    pub fn add<O: Ops>(&mut self, item: &O) -> bool {
-        let usual = item.batch_len();
-        let more = item.res_len().saturating_sub(usual).max(self.more);
-        let (ops, args) = (item.count(), item.args_len());
+    /// Adds one item. False if there is no room for it; a call's first item is always taken, as it could
+    /// not be sent otherwise.
+    pub fn add(&mut self, item: Size) -> bool {
+        let more = self.more.max(item.more);
         let fits = self.items < self.most
-            && self.left.ops >= ops
-            && self.left.args >= args
-            && self.left.res >= usual + more;
+            && self.left.ops >= item.ops
+            && self.left.args >= item.args
+            && self.left.res >= item.res + more;
         if self.items > 0 && !fits {
             return false;
         }
         self.items += 1;
-        self.left.ops = self.left.ops.saturating_sub(ops);
-        self.left.args = self.left.args.saturating_sub(args);
-        self.left.res = self.left.res.saturating_sub(usual);
+        self.left.ops = self.left.ops.saturating_sub(item.ops);
+        self.left.args = self.left.args.saturating_sub(item.args);
+        self.left.res = self.left.res.saturating_sub(item.res);
         self.more = more;
         true
     }
@@ -111,7 +135,9 @@ pub fn meaning(trouble: Trouble, class: OpClass, state: StateKind, items: usize)
     let alone = items <= 1;
     match trouble {
         // Out of breath in the middle of many operations.
-        Trouble::Item(Status::RESOURCE) | Trouble::Call(Status::RESOURCE) if !alone => Action::Split,
+        Trouble::Item(Status::RESOURCE) | Trouble::Call(Status::RESOURCE) if !alone => {
+            Action::Split
+        }
         Trouble::Item(status) => decide(status, class, state),
         // It was SEQUENCE that failed: nothing is said of any item.
         Trouble::Call(status) => match decide(status, class, state) {

@@ -1,0 +1,236 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The waves about stateids: TEST_STATEID, to see what the server still has, and FREE_STATEID of what it has revoked.
+
+use kernel::{
+    cred::Credential,
+    prelude::*,
+    sync::Arc, //
+};
+use rnfs4_proto::{
+    compound::{
+        Batch,
+        BatchItem,
+        Ops, //
+    },
+    ops::state::{
+        FreeStateid,
+        TestStateid,
+        TestedStateid, //
+    },
+    recovery::{
+        batch::{
+            Fate,
+            Size, //
+        },
+        table::{
+            tested,
+            OpClass,
+            StateKind,
+            Tested, //
+        },
+    },
+    status::Status,
+    types::Stateid, //
+};
+
+use super::{
+    super::{
+        nfs_client::Client,
+        open_state::{
+            OpenState,
+            Recovery, //
+        },
+        stats::Counter, //
+    },
+    wave::Wave, //
+};
+
+/// Most stateids that are asked about in a call.
+const MOST: usize = 512;
+
+/// States that may be lost on the server.
+pub(super) struct Tests {
+    states: KVVec<Arc<OpenState>>,
+    /// What the server has taken away, and remembers until it knows that we know.
+    revoked: KVVec<Stateid>,
+}
+
+impl Tests {
+    /// May sleep to allocate.
+    pub(super) fn new(states: KVVec<Arc<OpenState>>) -> Result<Self> {
+        Ok(Self {
+            revoked: KVVec::with_capacity(states.len(), GFP_KERNEL)?,
+            states,
+        })
+    }
+
+    /// What is to be freed, once all have been asked about.
+    pub(super) fn frees(self) -> Frees {
+        Frees {
+            stateids: self.revoked,
+        }
+    }
+}
+
+impl Wave for Tests {
+    type Item = TestedStateid;
+    type Ops = (TestStateid<KVec<TestedStateid>>,);
+    const KIND: StateKind = StateKind::None;
+
+    fn class(&self) -> OpClass {
+        OpClass::TestStateid
+    }
+
+    fn len(&self) -> usize {
+        self.states.len()
+    }
+
+    fn most(&self) -> usize {
+        MOST
+    }
+
+    fn cred<'a>(&'a self, client: &'a Client, _index: u32) -> &'a Credential {
+        client.cred()
+    }
+
+    fn item(&mut self, _client: &Client, index: u32) -> Option<TestedStateid> {
+        let state = self.states.get(index as usize)?;
+        if state.recovery() != Recovery::Test {
+            return None;
+        }
+        Some(TestedStateid {
+            stateid: state.stateid().ok()?,
+            status: Status::OK,
+        })
+    }
+
+    fn size(_item: &TestedStateid) -> Size {
+        // They share one operation.
+        Size {
+            ops: 0,
+            args: Stateid::XDR,
+            res: 4,
+            more: 0,
+        }
+    }
+
+    fn pack(items: KVec<TestedStateid>) -> Self::Ops {
+        (TestStateid(items),)
+    }
+
+    fn unpack(ops: &mut Self::Ops) -> KVec<TestedStateid> {
+        core::mem::take(&mut ops.0 .0)
+    }
+
+    fn reply((res,): <Self::Ops as Ops>::Res, items: &[TestedStateid]) -> (usize, Option<Status>) {
+        match res {
+            Ok(()) => (items.len(), None),
+            Err(status) => (0, Some(status)),
+        }
+    }
+
+    fn hit(items: usize) -> usize {
+        items
+    }
+
+    fn done(&mut self, client: &Arc<Client>, index: u32, item: &TestedStateid) {
+        let Some(state) = self.states.get(index as usize) else {
+            return;
+        };
+        client.count(Counter::StateidsTested);
+        match tested(item.status) {
+            Tested::Good => return state.recovered(Recovery::Test),
+            Tested::Gone => {}
+            Tested::Revoked => {
+                // There is room for all. What is not freed ends with the lease.
+                let _ = self.revoked.push_within_capacity(item.stateid);
+            }
+        }
+        state.mark(Recovery::Reopen);
+    }
+
+    fn failed(&mut self, _client: &Arc<Client>, index: u32, fate: Fate, _status: Status) {
+        // A server that cannot tell. To open a good state anew does no harm.
+        if let (Some(state), Fate::Nograce | Fate::GiveUp) = (self.states.get(index as usize), fate)
+        {
+            state.mark(Recovery::Reopen);
+        }
+    }
+}
+
+/// FREE_STATEID of one.
+pub(super) struct FreeItem {
+    stateid: Stateid,
+    failed: Option<Status>,
+}
+
+impl BatchItem for FreeItem {
+    type Ops<'a> = FreeStateid;
+    type Res = core::result::Result<(), Status>;
+
+    fn ops(&self) -> FreeStateid {
+        FreeStateid(self.stateid)
+    }
+
+    fn done(&mut self, res: Self::Res) {
+        self.failed = res.err();
+    }
+}
+
+/// Stateids to be freed.
+pub(super) struct Frees {
+    stateids: KVVec<Stateid>,
+}
+
+impl Wave for Frees {
+    type Item = FreeItem;
+    type Ops = (Batch<KVec<FreeItem>>,);
+    const KIND: StateKind = StateKind::None;
+
+    fn class(&self) -> OpClass {
+        OpClass::FreeStateid
+    }
+
+    fn len(&self) -> usize {
+        self.stateids.len()
+    }
+
+    fn cred<'a>(&'a self, client: &'a Client, _index: u32) -> &'a Credential {
+        client.cred()
+    }
+
+    fn item(&mut self, _client: &Client, index: u32) -> Option<FreeItem> {
+        self.stateids.get(index as usize).map(|&stateid| FreeItem {
+            stateid,
+            failed: None,
+        })
+    }
+
+    fn size(item: &FreeItem) -> Size {
+        Size::of(&item.ops())
+    }
+
+    fn pack(items: KVec<FreeItem>) -> Self::Ops {
+        (Batch(items),)
+    }
+
+    fn unpack(ops: &mut Self::Ops) -> KVec<FreeItem> {
+        core::mem::take(&mut ops.0 .0)
+    }
+
+    fn reply((begun,): <Self::Ops as Ops>::Res, items: &[FreeItem]) -> (usize, Option<Status>) {
+        let last = begun.checked_sub(1).and_then(|last| items.get(last));
+        match last.and_then(|item| item.failed) {
+            Some(status) => (begun - 1, Some(status)),
+            None => (begun, None),
+        }
+    }
+
+    fn done(&mut self, client: &Arc<Client>, _index: u32, _item: &FreeItem) {
+        client.count(Counter::StateidsFreed);
+    }
+
+    // If that fails, the lease will end it.
+    fn failed(&mut self, _client: &Arc<Client>, _index: u32, _fate: Fate, _status: Status) {}
+}
