@@ -26,7 +26,7 @@ use rnfs4_proto::{
         Bitmap, ChangeInfo, ClientId, LockType, NfsTime, Opaque, SessionId, ShareAccess, SlotId,
         Stateid, Verifier,
     },
-    xdr::{Sink, XdrError},
+    xdr::XdrError,
 };
 
 const ID: Stateid = Stateid {

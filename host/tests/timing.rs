@@ -9,6 +9,7 @@ use rnfs4_proto::recovery::{
     backoff::{exponential, jitter, Backoff},
     inflight::InFlight,
     lease::Lease,
+    usage::{is_stale, Usage},
 };
 
 #[test]
@@ -130,4 +131,28 @@ proptest! {
             prop_assert_eq!(woken, u32::from(closed && open == 0));
         }
     }
+}
+
+#[test]
+fn owners_are_kept_for_a_lease_after_their_last_user() {
+    let mut usage = Usage::new();
+    assert!(usage.is_used());
+    assert_eq!(usage.get(), None);
+    assert_eq!(usage.put(1000), None);
+    assert!(usage.is_used());
+    assert_eq!(usage.put(2000), Some(2000));
+    assert!(!usage.is_used());
+    // Nobody is left who could go.
+    assert_eq!(usage.put(3000), None);
+    assert!(!is_stale(2000, 11_999, 10_000));
+    assert!(is_stale(2000, 12_000, 10_000));
+    // A clock that is read by another processor may be behind.
+    assert!(!is_stale(2000, 1999, 1));
+    assert!(is_stale(2000, 1999, 0));
+    // Used again: the list has it under the time of its last release.
+    assert_eq!(usage.get(), Some(2000));
+    assert_eq!(usage.get(), None);
+    assert_eq!(usage.put(5000), None);
+    assert_eq!(usage.put(6000), Some(6000));
+    assert_eq!(usage.get(), Some(6000));
 }

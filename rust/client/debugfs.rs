@@ -27,6 +27,7 @@ pub(super) fn publish(root: &Arc<Root>, name: &CStr, client: &Arc<Client>) -> Di
     let dir = Dir::new(root, name, client.clone());
     dir.file::<State>();
     dir.file::<SessionFile>();
+    dir.file::<OwnersFile>();
     dir.file::<Counters>();
     dir.file::<TimelineFile>();
     dir.file::<Fault>();
@@ -87,6 +88,29 @@ impl DebugFile for SessionFile {
         seq_print!(m, "draining {}\n", u8::from(session.draining));
         seq_print!(m, "max_request {}\n", session.limits.max_request);
         seq_print!(m, "max_response {}\n", session.limits.max_response);
+        seq_print!(m, "max_ops {}\n", session.limits.max_ops);
+        Ok(())
+    }
+}
+
+/// The owners of all mounts, and their open states.
+struct OwnersFile;
+
+impl DebugFile for OwnersFile {
+    type Data = Client;
+    const NAME: &'static CStr = c"owners";
+
+    fn show(client: &Client, m: &SeqFile) -> Result {
+        let (mut active, mut lru, mut states) = (0, 0, 0);
+        client.for_each_server(|server| {
+            let (used, unused) = server.owners().counts();
+            active += used;
+            lru += unused;
+            server
+                .owners()
+                .for_each(|owner| owner.for_each_state(|_| states += 1));
+        });
+        seq_print!(m, "active {active}\nlru {lru}\nstates {states}\n");
         Ok(())
     }
 }

@@ -66,7 +66,8 @@ use super::{
     },
     owner::{
         NodeReservation,
-        OpenOwner, //
+        OpenOwner,
+        OwnerRef, //
     },
     server::Server,
 };
@@ -151,7 +152,7 @@ impl Room {
 /// An OPEN in flight.
 pub(super) struct OpenBody {
     server: Arc<Server>,
-    owner: Arc<OpenOwner>,
+    owner: OwnerRef,
     cred: ARef<Credential>,
     access: Access,
     by_name: bool,
@@ -204,6 +205,7 @@ impl Server {
     pub(crate) fn open(self: &Arc<Self>, req: OpenRequest<'_>) -> Result<Opened> {
         let client = self.client();
         let owner = self.owners().get(&req.cred, || client.next_owner_id())?;
+        self.owners().collect(client.lease_ms());
         let access = Access::new(req.read, req.write);
         let (fh, claim) = match req.target {
             OpenTarget::Name { dir, name } => (

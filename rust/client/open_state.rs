@@ -25,7 +25,7 @@ use rnfs4_proto::types::{
 
 use super::{
     lock_state::FileLocks,
-    owner::OpenOwner, //
+    owner::OwnerRef, //
 };
 use crate::sys::fs::VfsInode;
 
@@ -108,7 +108,7 @@ impl Inner {
 /// The open state of one owner and file (`struct nfs4_state`).
 #[pin_data]
 pub(crate) struct OpenState {
-    owner: Arc<OpenOwner>,
+    owner: OwnerRef,
     fh: Fh,
     /// The file's locks, once something was locked through this open.
     locks: SetOnce<Arc<FileLocks>>,
@@ -126,7 +126,7 @@ impl StateReservation {
     }
 
     /// A state that the server does not know yet. Does not sleep.
-    pub(super) fn state(self, owner: Arc<OpenOwner>, fh: Fh) -> Result<Arc<OpenState>> {
+    pub(super) fn state(self, owner: OwnerRef, fh: Fh) -> Result<Arc<OpenState>> {
         let state = self.0.pin_init_with(pin_init!(OpenState {
             owner,
             fh,
@@ -149,7 +149,7 @@ impl StateReservation {
 
 impl OpenState {
     /// The owner.
-    pub(crate) fn owner(&self) -> &Arc<OpenOwner> {
+    pub(crate) fn owner(&self) -> &OwnerRef {
         &self.owner
     }
 

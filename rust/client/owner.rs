@@ -5,8 +5,14 @@
 //! An owner is what the protocol calls an open-owner and the C client `nfs4_state_owner`. Its open states are found by file
 //! handle. Lock order: the server's owner tree, then an owner's state tree, then an open state's own lock; all are spinlocks
 //! under which nothing is allocated or sent.
+//!
+//! Whoever uses an owner, an open state or an OPEN on its way, holds an [`OwnerRef`]. An owner that nobody uses is kept for a
+//! lease period, for the next open of the same user; then later opens, or the renewal of the lease, collect it.
 
-use core::cmp::Ordering;
+use core::{
+    cmp::Ordering,
+    ops::Deref, //
+};
 
 use kernel::{
     cred::Credential,
@@ -22,10 +28,19 @@ use kernel::{
         SpinLock, //
     },
 };
-use rnfs4_proto::types::Fh;
+use rnfs4_proto::{
+    recovery::usage::{
+        is_stale,
+        Usage, //
+    },
+    types::Fh, //
+};
 
 use super::open_state::OpenState;
-use crate::sys::cred::cred_fscmp;
+use crate::sys::{
+    cred::cred_fscmp,
+    time::now_ms, //
+};
 
 /// Length of an owner's name on the wire.
 pub(crate) const OWNER_NAME: usize = 16;
@@ -100,6 +115,10 @@ impl OpenOwner {
         )
     }
 
+    fn key(&self) -> CredKey {
+        CredKey(self.cred.clone())
+    }
+
     /// The owner's credential.
     pub(crate) fn cred(&self) -> &ARef<Credential> {
         &self.cred
@@ -159,50 +178,195 @@ impl OpenOwner {
     }
 }
 
+/// A user's hold on an owner. When the last one goes, the owner is kept for a lease period.
+pub(crate) struct OwnerRef {
+    owners: Arc<Owners>,
+    owner: Arc<OpenOwner>,
+}
+
+impl Deref for OwnerRef {
+    type Target = OpenOwner;
+
+    fn deref(&self) -> &OpenOwner {
+        &self.owner
+    }
+}
+
+impl Clone for OwnerRef {
+    fn clone(&self) -> Self {
+        // It is in use, so it is there.
+        self.owners.inner.lock().get(&self.owner.key());
+        Self {
+            owners: self.owners.clone(),
+            owner: self.owner.clone(),
+        }
+    }
+}
+
+impl Drop for OwnerRef {
+    fn drop(&mut self) {
+        self.owners.put(&self.owner);
+    }
+}
+
+/// When the last user went, and the owner's number.
+type LruKey = (u64, u64);
+
+/// An owner, in its tree.
+struct Held {
+    owner: Arc<OpenOwner>,
+    usage: Usage,
+    /// Room on the list of the unused, while the owner is not on it.
+    room: Option<RBTreeNodeReservation<LruKey, Arc<OpenOwner>>>,
+}
+
+struct Inner {
+    tree: RBTree<CredKey, Held>,
+    /// Owners that nobody uses, the longest unused first.
+    lru: RBTree<LruKey, Arc<OpenOwner>>,
+    used: u32,
+    unused: u32,
+}
+
+impl Inner {
+    /// The owner for this credential, with one more user.
+    fn get(&mut self, key: &CredKey) -> Option<Arc<OpenOwner>> {
+        let held = self.tree.get_mut(key)?;
+        if let Some(since) = held.usage.get() {
+            let node = self.lru.remove_node(&(since, held.owner.id));
+            held.room = node.map(|node| node.into_reservation());
+            self.used += 1;
+            self.unused -= 1;
+        }
+        Some(held.owner.clone())
+    }
+
+    /// Forgets the longest unused one, if it is stale.
+    fn collect_one(&mut self, now_ms: u64, lease_ms: u64) -> bool {
+        let Some(oldest) = self.lru.cursor_front_mut() else {
+            return false;
+        };
+        let (&(since, _), _) = oldest.current();
+        if !is_stale(since, now_ms, lease_ms) {
+            return false;
+        }
+        let (_, node) = oldest.remove_current();
+        let (_, owner) = node.to_key_value();
+        self.tree.remove(&owner.key());
+        self.unused -= 1;
+        true
+    }
+}
+
 /// The owners of one server.
 #[pin_data]
 pub(crate) struct Owners {
     #[pin]
-    tree: SpinLock<RBTree<CredKey, Arc<OpenOwner>>>,
+    inner: SpinLock<Inner>,
 }
 
+/// How many owners are forgotten at most without the lock being let go.
+const COLLECT: usize = 64;
+
 impl Owners {
-    /// None yet.
-    pub(crate) fn new() -> impl PinInit<Self> {
-        pin_init!(Self { tree <- new_spinlock!(RBTree::new()) })
+    /// None yet. May sleep.
+    pub(crate) fn new() -> Result<Arc<Self>> {
+        Arc::pin_init(
+            pin_init!(Self {
+                inner <- new_spinlock!(Inner {
+                    tree: RBTree::new(),
+                    lru: RBTree::new(),
+                    used: 0,
+                    unused: 0,
+                }),
+            }),
+            GFP_KERNEL,
+        )
     }
 
-    /// The owner for `cred`; `next_id` makes a name for a new one. May sleep.
+    /// The owner for `cred`, one that was kept or a new one; `next_id` makes a name for that. May sleep.
     pub(crate) fn get(
-        &self,
+        self: &Arc<Self>,
         cred: &Credential,
         next_id: impl FnOnce() -> u64,
-    ) -> Result<Arc<OpenOwner>> {
+    ) -> Result<OwnerRef> {
         let key = CredKey(ARef::from(cred));
-        if let Some(owner) = self.tree.lock().get(&key) {
-            return Ok(owner.clone());
+        if let Some(owner) = self.inner.lock().get(&key) {
+            return Ok(self.user(owner));
         }
         let fresh = OpenOwner::new(next_id(), cred)?;
         let room = RBTreeNodeReservation::new(GFP_KERNEL)?;
-        let mut tree = self.tree.lock();
-        if let Some(owner) = tree.get(&key) {
-            let owner = owner.clone();
-            drop(tree);
-            return Ok(owner);
+        let held = Held {
+            owner: fresh.clone(),
+            usage: Usage::new(),
+            room: Some(RBTreeNodeReservation::new(GFP_KERNEL)?),
+        };
+        let mut inner = self.inner.lock();
+        if let Some(owner) = inner.get(&key) {
+            drop(inner);
+            return Ok(self.user(owner));
         }
-        tree.insert(room.into_node(key, fresh.clone()));
-        Ok(fresh)
+        inner.tree.insert(room.into_node(key, held));
+        inner.used += 1;
+        drop(inner);
+        Ok(self.user(fresh))
+    }
+
+    /// A hold that has been counted.
+    fn user(self: &Arc<Self>, owner: Arc<OpenOwner>) -> OwnerRef {
+        OwnerRef {
+            owners: self.clone(),
+            owner,
+        }
+    }
+
+    /// A user has gone (`nfs4_put_state_owner()`). Any context that may take a spinlock.
+    fn put(&self, owner: &Arc<OpenOwner>) {
+        let mut inner = self.inner.lock();
+        let inner = &mut *inner;
+        let Some(held) = inner.tree.get_mut(&owner.key()) else {
+            return;
+        };
+        if let Some(since) = held.usage.put(now_ms()) {
+            if let Some(room) = held.room.take() {
+                inner
+                    .lru
+                    .insert(room.into_node((since, owner.id), owner.clone()));
+            }
+            inner.used -= 1;
+            inner.unused += 1;
+        }
+    }
+
+    /// Forgets what nobody has used for `lease_ms`; 0: for whatever time (`nfs4_gc_state_owners()`,
+    /// `nfs4_purge_state_owners()`). Any context that may take a spinlock.
+    pub(crate) fn collect(&self, lease_ms: u64) {
+        loop {
+            let mut inner = self.inner.lock();
+            let now = now_ms();
+            if !(0..COLLECT).all(|_| inner.collect_one(now, lease_ms)) {
+                return;
+            }
+        }
+    }
+
+    /// How many owners there are that are used, and that are kept though nobody uses them.
+    pub(crate) fn counts(&self) -> (u32, u32) {
+        let inner = self.inner.lock();
+        (inner.used, inner.unused)
     }
 
     /// The owner for `cred`, if there is one.
     pub(crate) fn find(&self, cred: &Credential) -> Option<Arc<OpenOwner>> {
-        self.tree.lock().get(&CredKey(ARef::from(cred))).cloned()
+        let inner = self.inner.lock();
+        let held = inner.tree.get(&CredKey(ARef::from(cred)))?;
+        Some(held.owner.clone())
     }
 
     /// Calls `f` for each owner, under the tree's spinlock.
     pub(crate) fn for_each(&self, mut f: impl FnMut(&Arc<OpenOwner>)) {
-        for (_, owner) in self.tree.lock().iter() {
-            f(owner);
+        for held in self.inner.lock().tree.values() {
+            f(&held.owner);
         }
     }
 }

@@ -30,6 +30,8 @@ impl WorkItem for Client {
     type Pointer = Arc<Self>;
 
     fn run(this: Arc<Self>) {
+        let lease_ms = this.lease_ms();
+        this.for_each_server(|server| server.owners().collect(lease_ms));
         if this.lease.lock().is_due(now_ms()) {
             this.renew();
         } else {
@@ -73,6 +75,11 @@ impl Client {
         let delay = msecs_to_jiffies(delay.min(u64::from(u32::MAX)) as u32);
         // Already armed is as good.
         let _ = self.registry().queue().enqueue_delayed(self.clone(), delay);
+    }
+
+    /// The lease period in milliseconds. Any context.
+    pub(super) fn lease_ms(&self) -> u64 {
+        self.lease.lock().period_ms()
     }
 
     /// Disarms it for good; [`is_leaving`](Self::is_leaving) is set. May sleep.

@@ -89,8 +89,7 @@ pub(crate) struct Server {
     dtsize: u32,
     name_max: u32,
     max_file_size: u64,
-    #[pin]
-    owners: Owners,
+    owners: Arc<Owners>,
     /// Open contexts that hold their inode.
     #[pin]
     contexts: SpinLock<u32>,
@@ -204,6 +203,7 @@ impl Server {
         let rsize = io(params.rsize, info.maxread, limits.max_response);
         let dtsize = rsize.min(READDIR_SIZE);
         let wsize = io(params.wsize, info.maxwrite, limits.max_request);
+        let owners = Owners::new()?;
         Arc::pin_init(
             pin_init!(Self {
                 rpc,
@@ -215,7 +215,7 @@ impl Server {
                 dtsize,
                 name_max: if info.maxname == 0 { 255 } else { info.maxname.min(255) },
                 max_file_size: if info.maxfilesize == 0 { i64::MAX as u64 } else { info.maxfilesize },
-                owners <- Owners::new(),
+                owners,
                 contexts <- new_spinlock!(0),
                 contexts_gone <- WaitQueue::new(),
             }),
@@ -261,7 +261,7 @@ impl Server {
         &self.client
     }
 
-    pub(super) fn owners(&self) -> &Owners {
+    pub(super) fn owners(&self) -> &Arc<Owners> {
         &self.owners
     }
 

@@ -302,7 +302,9 @@ impl Client {
         self.say_farewell();
     }
 
+    /// Sleeps until `news` holds of the next step, at most some more than `ms` milliseconds: not all clients come at once.
     pub(super) fn nap(&self, ms: u32, mut news: impl FnMut(Step) -> bool) {
+        let ms = backoff::jitter(ms, random_u64() as u32);
         self.manager
             .news
             .wait_idle_timeout(msecs_to_jiffies(ms).max(1), || {

@@ -70,6 +70,8 @@ impl Client {
     fn marked(&self, mark: Recovery) -> Result<KVVec<Arc<OpenState>>> {
         let mut states = KVVec::new();
         for server in &self.servers()? {
+            // Owners without state are nothing to walk over.
+            server.owners().collect(0);
             server.collect_states(mark, &mut states)?;
         }
         Ok(states)

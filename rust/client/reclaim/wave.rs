@@ -46,10 +46,7 @@ use super::super::{
     nfs_client::Client,
 };
 use crate::sys::{
-    sunrpc::{
-        Flags,
-        Started, //
-    },
+    sunrpc::Started,
     time::now_ms,
 };
 
@@ -307,9 +304,7 @@ impl Client {
         }
         let how = How {
             cred: &cred,
-            privileged: true,
-            flags: Flags::Hard,
-            pages: None,
+            ..self.how_privileged()
         };
         let body = BatchBody {
             class: wave.class(),

@@ -5,7 +5,7 @@
 //! * [`table`]: error x operation x state -> [`action`], all of it.
 //! * [`machine`]: the state bits, and which step is next.
 //! * [`batch`]: many states in few calls.
-//! * [`lease`], [`backoff`], [`inflight`]: the arithmetic beside.
+//! * [`lease`], [`backoff`], [`inflight`], [`usage`]: the arithmetic beside.
 
 pub mod action;
 pub mod backoff;
@@ -14,3 +14,4 @@ pub mod inflight;
 pub mod lease;
 pub mod machine;
 pub mod table;
+pub mod usage;
