@@ -9,7 +9,7 @@ read, or the name of the error (EIO). Nothing is forked and nothing else is done
     read NAME                   reads from the beginning, all of it
     fsync NAME
     close NAME
-    openmany NAME PATH COUNT    opens PATH/0, PATH/1, ... for reading and writing; they are made if they are not there
+    openmany NAME PATH COUNT    opens PATH/0, PATH/1, ... for reading and writing
     lockmany NAME               locks each of them as a whole
     writemany NAME              writes a byte to each
     syncmany NAME               fsync() of each
@@ -28,8 +28,7 @@ def do_many(files, command, name, path="", count=0):
     if command == "openmany":
         limit = int(count) + 1000
         resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
-        flags = os.O_RDWR | os.O_CREAT
-        files[name] = [os.open(f"{path}/{n}", flags, 0o666) for n in range(int(count))]
+        files[name] = [os.open(f"{path}/{n}", os.O_RDWR) for n in range(int(count))]
         return "ok"
     each = {
         "lockmany": lambda fd: fcntl.lockf(fd, fcntl.LOCK_EX),
