@@ -122,7 +122,7 @@ fn a_directory_to_begin_with() {
         // TYPE and FILEID.
         let attrs = X::new()
             .u32(1)
-            .u32(1 << 1 | 1 << 20)
+            .u32((1 << 1) | (1 << 20))
             .opaque(&X::new().u32(2).u64(77).0);
         X::new().u32(1).u64(cookie).opaque(name).with(attrs)
     };

@@ -11,8 +11,11 @@ pub mod replies;
 pub mod slots;
 pub mod storms;
 
+/// What takes bytes.
+pub type Target = fn(&[u8]);
+
 /// The targets by name.
-pub const TARGETS: &[(&str, fn(&[u8]))] = &[
+pub const TARGETS: &[(&str, Target)] = &[
     ("compounds", compounds::run),
     ("entries", entries::run),
     ("replies", replies::run),
