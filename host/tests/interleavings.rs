@@ -36,7 +36,18 @@ fn a_killed_call_takes_no_wake_up_with_it() {
         right(Slots::new(limit, recovery, true, Slip::No));
         wrong(
             Slots::new(1, recovery, true, Slip::KilledKeepsWake),
-            "sleeps for ever",
+            "lies idle",
+        );
+    }
+}
+
+#[test]
+fn a_growing_table_is_used_at_once() {
+    for recovery in [false, true] {
+        right(Slots::new(1, recovery, false, Slip::No).growing());
+        wrong(
+            Slots::new(1, recovery, false, Slip::GrowthWakesOne).growing(),
+            "lies idle",
         );
     }
 }
@@ -44,7 +55,7 @@ fn a_killed_call_takes_no_wake_up_with_it() {
 #[test]
 fn slips_in_the_hand_off_would_be_noticed() {
     for slip in [Slip::SleepUnlocked, Slip::WakeFirst, Slip::SilentRelease] {
-        wrong(Slots::new(1, false, false, slip), "sleeps for ever");
+        wrong(Slots::new(1, false, false, slip), "lies idle");
     }
 }
 
@@ -52,7 +63,7 @@ fn slips_in_the_hand_off_would_be_noticed() {
 fn slips_in_the_drain_would_be_noticed() {
     let slots = |slip| Slots::new(1, true, false, slip);
     wrong(slots(Slip::NoFinishing), "before a reply was acted on");
-    wrong(slots(Slip::WakeBeforeEnd), "sleeps for ever");
+    wrong(slots(Slip::WakeBeforeEnd), "lies idle");
     wrong(slots(Slip::DrainedFirst), "sleeps for ever");
 }
 

@@ -269,6 +269,9 @@ impl<B: Body> Exchange<B> {
         if !self.finished {
             self.finished = true;
             self.body.finish(res);
+            if self.slot.is_none() {
+                self.client.session().pass_on();
+            }
         }
         self.release_slot();
     }

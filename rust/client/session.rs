@@ -182,8 +182,9 @@ impl Session {
     /// Tells the table how the SEQUENCE on `slot` went. Unless the same call is to be sent again, the slot is free for others
     /// from now on; but recovery does not begin before the caller has acted on the reply and [`release`](Self::release)d it.
     pub(crate) fn done(&self, slot: &mut Slot, outcome: SeqOutcome<'_>) -> SeqAction {
-        let action = {
+        let (action, more) = {
             let mut inner = self.inner.lock();
+            let limit = inner.table.limit();
             let action = inner.table.done(slot.grant, outcome);
             if matches!(action, SeqAction::RetrySameSlot { .. }) {
                 return action;
@@ -194,9 +195,14 @@ impl Session {
             }
             inner.finishing += 1;
             slot.told = true;
-            action
+            (action, inner.table.limit() > limit)
         };
-        self.slot_queue.wake_next();
+        if more {
+            // The server allows more slots than before: there are some for others, too.
+            self.slot_queue.wake_all();
+        } else {
+            self.slot_queue.wake_next();
+        }
         action
     }
 
@@ -265,6 +271,11 @@ impl Session {
         if !slot.told {
             self.slot_queue.wake_next();
         }
+    }
+
+    /// A call ends that has no slot. It may have been woken for one, and killed before it took it: somebody else can.
+    pub(crate) fn pass_on(&self) {
+        self.slot_queue.wake_next();
     }
 
     /// From now on only privileged calls get slots.

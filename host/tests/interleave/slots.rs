@@ -24,6 +24,8 @@ pub enum Slip {
     DrainedFirst,
     /// Who is woken for a slot and is killed does not pass the wake-up on.
     KilledKeepsWake,
+    /// `done` wakes one task where the server allows several slots more.
+    GrowthWakesOne,
 }
 
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
@@ -35,8 +37,8 @@ pub enum At {
     Sleeping,
     /// Holds a slot; the call is with the server.
     Sent,
-    /// `done` has told the table, `wake_next` comes next.
-    Told,
+    /// `done` has told the table, and wakes the next, or all where the limit has grown.
+    Told(bool),
     /// The reply is being acted on.
     Acting,
     /// `release` has uncounted; wakes who drains if that is due.
@@ -73,6 +75,8 @@ pub struct Slots {
     /// One call is killed at some time while it has no slot.
     pub kill: bool,
     limit: usize,
+    /// The first reply raises the limit to this.
+    grows_to: usize,
     used: usize,
     finishing: usize,
     draining: bool,
@@ -95,6 +99,7 @@ impl Slots {
             slip,
             kill,
             limit,
+            grows_to: limit,
             used: 0,
             finishing: 0,
             draining: false,
@@ -110,6 +115,26 @@ impl Slots {
             },
             early: [false; CALLS + 1],
         }
+    }
+
+    /// The server will allow as many slots as there are calls.
+    pub fn growing(self) -> Self {
+        Self {
+            grows_to: CALLS,
+            ..self
+        }
+    }
+
+    /// A slot lies idle that somebody sleeps for, and nobody is on the way to it.
+    fn is_idle(&self) -> bool {
+        let free = !self.draining && self.used < self.limit && !self.queue.is_empty();
+        let coming = |at: &At| {
+            matches!(
+                at,
+                At::Start | At::ToSleep | At::Told(_) | At::Unsent | At::PassOn
+            )
+        };
+        free && !self.calls.iter().any(coming) && self.manager != Manager::WakeAll
     }
 
     fn is_drained(&self) -> bool {
@@ -189,13 +214,19 @@ impl Slots {
                 if self.slip != Slip::NoFinishing {
                     self.finishing += 1;
                 }
+                let more = self.grows_to > self.limit;
+                self.limit = self.grows_to;
                 match self.slip {
                     Slip::WakeFirst => At::Acting,
-                    _ => At::Told,
+                    Slip::GrowthWakesOne => At::Told(false),
+                    _ => At::Told(more),
                 }
             }
-            At::Told => {
-                self.wake_next();
+            At::Told(more) => {
+                match more {
+                    true => self.wake_all(),
+                    false => self.wake_next(),
+                }
                 At::Acting
             }
             At::Acting => {
@@ -319,6 +350,9 @@ impl System for Slots {
         };
         if self.used > self.limit {
             return Err("more slots in use than there are".into());
+        }
+        if self.is_idle() {
+            return Err("a slot lies idle that somebody sleeps for".into());
         }
         Ok(ran)
     }
