@@ -77,6 +77,7 @@ static const unsigned int RNFS4_CONST_LOOKUP_RCU = LOOKUP_RCU;
 static const unsigned int RNFS4_CONST_LOOKUP_RENAME_TARGET = LOOKUP_RENAME_TARGET;
 static const unsigned int RNFS4_CONST_LOOKUP_REVAL = LOOKUP_REVAL;
 static const unsigned int RNFS4_CONST_SB_ACTIVE = SB_ACTIVE;
+static const unsigned int RNFS4_CONST_SB_RDONLY = SB_RDONLY;
 static const unsigned int RNFS4_CONST_SB_SYNCHRONOUS = SB_SYNCHRONOUS;
 
 /* What the C compiler lays out, for rnfs4_bindings.rs to compare with what Rust does. */

@@ -20,6 +20,7 @@ mod delegation;
 mod errno;
 mod exchange;
 mod fault;
+mod iostats;
 mod lease;
 mod link;
 mod lock;
@@ -49,6 +50,10 @@ pub(crate) use {
     errno::{
         status_error,
         StatusExt, //
+    },
+    iostats::{
+        IoBytes,
+        IoEvent, //
     },
     lock::{
         test_lock,

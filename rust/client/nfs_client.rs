@@ -48,6 +48,7 @@ use super::{
     server::Server,
     session::Session,
     state_manager::Manager, //
+    stats::Counter,
 };
 use crate::sys::{
     cred::{
@@ -237,6 +238,16 @@ impl Client {
     /// 1 or 2.
     pub(super) fn minorversion(&self) -> u32 {
         self.minorversion
+    }
+
+    /// The lease as it stands.
+    pub(crate) fn lease(&self) -> Lease {
+        *self.lease.lock()
+    }
+
+    /// How often the server has said NFS4ERR_DELAY.
+    pub(crate) fn delays(&self) -> u64 {
+        self.observer.stats().get(Counter::Delays)
     }
 
     /// How many calls were begun and have not been released.

@@ -6,6 +6,7 @@ use kernel::{
     cred::Credential,
     new_spinlock,
     prelude::*,
+    seq_file::SeqFile,
     sync::{
         Arc,
         SpinLock, //
@@ -46,6 +47,7 @@ use super::{
         StatusExt, //
     },
     exchange::How,
+    iostats::IoStats,
     nfs_client::Client,
     open_state::OpenState,
     owner::Owners,
@@ -62,6 +64,7 @@ use crate::sys::{
         PagedReply,
         RpcClnt, //
     },
+    time::now_ms,
     wait::WaitQueue, //
 };
 
@@ -89,6 +92,9 @@ pub(crate) struct Server {
     dtsize: u32,
     name_max: u32,
     max_file_size: u64,
+    io: IoStats,
+    /// When it was mounted.
+    since_ms: u64,
     owners: Arc<Owners>,
     /// Open contexts that hold their inode.
     #[pin]
@@ -215,6 +221,8 @@ impl Server {
                 dtsize,
                 name_max: if info.maxname == 0 { 255 } else { info.maxname.min(255) },
                 max_file_size: if info.maxfilesize == 0 { i64::MAX as u64 } else { info.maxfilesize },
+                io: IoStats::new(),
+                since_ms: now_ms(),
                 owners,
                 contexts <- new_spinlock!(0),
                 contexts_gone <- WaitQueue::new(),
@@ -268,6 +276,21 @@ impl Server {
     /// The mount options.
     pub(crate) fn params(&self) -> &MountParams {
         &self.params
+    }
+
+    /// What programs asked of it.
+    pub(crate) fn io(&self) -> &IoStats {
+        &self.io
+    }
+
+    /// Prints statistics of its calls, and of those that the client made for itself. May sleep.
+    pub(crate) fn show_calls(&self, m: &SeqFile) {
+        self.rpc.show_stats(m);
+    }
+
+    /// How long it has been mounted, in milliseconds.
+    pub(crate) fn age_ms(&self) -> u64 {
+        now_ms().saturating_sub(self.since_ms)
     }
 
     /// The file system on the server.

@@ -38,7 +38,10 @@ use super::{
     Stamp, //
 };
 use crate::{
-    client::StatusExt,
+    client::{
+        IoEvent,
+        StatusExt, //
+    },
     sys::{
         cred::{
             cred_fscmp,
@@ -148,6 +151,7 @@ pub(super) fn permission(inode: &Inode, wanted: Access) -> Result {
     if let Some(res) = shortcut(inode.file_type(), wanted) {
         return res;
     }
+    inode.server().io().event(IoEvent::VfsAccess);
     let cred = current_cred();
     let granted = match inode.info().access.get(&cred) {
         Some(granted) => granted,

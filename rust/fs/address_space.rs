@@ -19,7 +19,10 @@ use super::{
     Rnfs4Fs, //
 };
 use crate::{
-    client::OpenContext,
+    client::{
+        IoEvent,
+        OpenContext, //
+    },
     sys::{
         fs::{
             AddressSpaceOperations,
@@ -47,18 +50,21 @@ fn writer(file: &RegularFile<Rnfs4Fs>) -> Writer {
 }
 
 impl AddressSpaceOperations for Rnfs4Fs {
-    fn read_folio(file: Option<&RegularFile<Self>>, _inode: &Inode, folio: Locked<Self>) -> Result {
+    fn read_folio(file: Option<&RegularFile<Self>>, inode: &Inode, folio: Locked<Self>) -> Result {
+        inode.server().io().event(IoEvent::VfsReadPage);
         // Without a file nobody says by whose right we read.
         read::read_folio(file.ok_or(EBADF)?, folio)
     }
 
-    fn readahead(file: Option<&RegularFile<Self>>, _inode: &Inode, run: Readahead<'_, Self>) {
+    fn readahead(file: Option<&RegularFile<Self>>, inode: &Inode, run: Readahead<'_, Self>) {
+        inode.server().io().event(IoEvent::VfsReadPages);
         if let Some(file) = file {
             read::readahead(file, run);
         }
     }
 
     fn writepages(inode: &Inode, wbc: &mut WritebackControl<'_>) -> Result {
+        inode.server().io().event(IoEvent::VfsWritePages);
         write::writepages(inode, wbc)
     }
 
@@ -102,6 +108,7 @@ impl AddressSpaceOperations for Rnfs4Fs {
         if copied == 0 {
             return Ok(0);
         }
+        inode.server().io().event(IoEvent::VfsUpdatePage);
         let range = range_in(&folio, pos, copied);
         complete(&folio, &range, folio.length_within(inode.i_size()));
         let res = by
@@ -137,6 +144,7 @@ impl AddressSpaceOperations for Rnfs4Fs {
 /// The file has become longer, if it ends before `end`. The inode is locked.
 fn grow(inode: &Inode, end: u64) {
     if end > inode.i_size() {
+        inode.server().io().event(IoEvent::ExtendWrite);
         inode.lock_attrs().i_size_write(end);
     }
 }

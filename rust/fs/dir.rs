@@ -36,15 +36,18 @@ use super::{
     Rnfs4Fs,
     Stamp, //
 };
-use crate::sys::fs::{
-    Access,
-    DirContext,
-    DirOperations,
-    Iattr,
-    InodeOperations,
-    KStat,
-    LookupFlags,
-    OpeningFile, //
+use crate::{
+    client::IoEvent,
+    sys::fs::{
+        Access,
+        DirContext,
+        DirOperations,
+        Iattr,
+        InodeOperations,
+        KStat,
+        LookupFlags,
+        OpeningFile, //
+    }, //
 };
 
 /// Operations on directories.
@@ -59,6 +62,7 @@ impl InodeOperations for Dir {
         dentry: &ChildDentry,
         flags: LookupFlags,
     ) -> Result<Option<ARef<Dentry>>> {
+        dir.server().io().event(IoEvent::VfsLookup);
         lookup::lookup(dir, dentry, flags)
     }
 
@@ -68,6 +72,7 @@ impl InodeOperations for Dir {
         file: OpeningFile<'_, Rnfs4Fs>,
         mode: u16,
     ) -> Result {
+        dir.server().io().event(IoEvent::VfsOpen);
         atomic_open::atomic_open(dir, dentry, file, mode)
     }
 
@@ -134,6 +139,7 @@ impl DirOperations for Dir {
     }
 
     fn iterate_shared(dir: &Inode, cursor: Pin<&DirCursor>, ctx: DirContext<'_>) -> Result {
+        dir.server().io().event(IoEvent::VfsGetdents);
         readdir::iterate_shared(dir, &cursor, ctx)
     }
 }

@@ -37,6 +37,8 @@ use super::{
 };
 use crate::{
     client::{
+        IoBytes,
+        IoEvent,
         OpenContext,
         OpenRequest,
         OpenTarget, //
@@ -104,10 +106,12 @@ fn open_inode(inode: &Inode, file: &File) -> Result<Arc<OpenContext>> {
 
 impl FileOperations for Rnfs4Fs {
     fn open(inode: &Inode, file: &File) -> Result<Arc<OpenContext>> {
+        inode.server().io().event(IoEvent::VfsOpen);
         open_inode(inode, file)
     }
 
     fn release(inode: &Inode, ctx: Arc<OpenContext>) {
+        inode.server().io().event(IoEvent::VfsRelease);
         if ctx.can_write() {
             // A mapping may have made pages dirty since the last close(). Errors are for those who have the file open
             // still; an interrupted flush leaves the rest to writeback, which then closes the file.
@@ -122,6 +126,7 @@ impl FileOperations for Rnfs4Fs {
     }
 
     fn flush(file: &RegularFile<Self>) -> Result {
+        file.inode().server().io().event(IoEvent::VfsFlush);
         if !file.can_write() {
             return Ok(());
         }
@@ -132,6 +137,7 @@ impl FileOperations for Rnfs4Fs {
     }
 
     fn fsync(file: &RegularFile<Self>, range: RangeInclusive<u64>, _datasync: bool) -> Result {
+        file.inode().server().io().event(IoEvent::VfsFsync);
         let res = write::flush_range(file.inode(), range);
         file.check_and_advance_wb_err()?;
         res
@@ -147,8 +153,11 @@ impl FileOperations for Rnfs4Fs {
 
     fn read_iter(mut iocb: Iocb<'_, Self>, iter: &mut IovIterDest<'_>) -> Result<usize> {
         lock::check_locks(iocb.file())?;
+        let server = iocb.file().inode().server().clone();
         revalidate_mapping(iocb.file().inode())?;
-        iocb.generic_file_read_iter(iter)
+        let n = iocb.generic_file_read_iter(iter)?;
+        server.io().add(IoBytes::NormalRead, n as u64);
+        Ok(n)
     }
 
     fn write_iter(mut iocb: Iocb<'_, Self>, iter: &mut IovIterSource<'_>) -> Result<usize> {
@@ -164,6 +173,9 @@ impl FileOperations for Rnfs4Fs {
         drop_stale_data(inode)?;
         let since = inode.mapping().sample_wb_err();
         let res = perform_write(&mut iocb, inode, iter);
+        if let Ok(n) = res {
+            inode.server().io().add(IoBytes::NormalWritten, n as u64);
+        }
         let res = match res {
             Ok(n) if n > 0 => iocb.generic_write_sync(n),
             res => res,
@@ -180,6 +192,7 @@ impl FileOperations for Rnfs4Fs {
     }
 
     fn lock(file: &RegularFile<Self>, call: LockCall, req: LockRequest<'_, Self>) -> Result {
+        file.inode().server().io().event(IoEvent::VfsLock);
         lock::lock(file, call, req)
     }
 

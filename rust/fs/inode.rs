@@ -43,6 +43,7 @@ use super::{
 };
 use crate::{
     client::{
+        IoEvent,
         Server,
         StatusExt, //
     },
@@ -330,6 +331,7 @@ pub(crate) fn revalidate(inode: &Inode) -> Result {
     if inode.info().attrs.is_stale() {
         return Err(ESTALE);
     }
+    inode.server().io().event(IoEvent::InodeRevalidate);
     if inode.info().attrs.expired() {
         getattr(inode, &current_cred())?;
     }
@@ -351,6 +353,7 @@ pub(crate) fn drop_stale_data(inode: &Inode) -> Result {
     }
     match inode.file_type() {
         mode::S_IFREG if !inode.mapping_empty() => {
+            inode.server().io().event(IoEvent::DataInvalidate);
             let res = super::write::flush(inode).and_then(|()| {
                 inode.info().attrs.lock().blurred = false;
                 inode.mapping().invalidate_pages2()

@@ -46,6 +46,7 @@ use super::{
 use crate::{
     client::{
         status_error,
+        IoEvent,
         LookupCache, //
     },
     sys::{
@@ -186,6 +187,7 @@ fn revalidate_by_name(dir: &Inode, name: &[u8], dentry: &Dentry, inode: &Inode) 
 #[vtable]
 impl DentryOperations for Rnfs4Fs {
     fn d_revalidate(dir: &Inode, name: &[u8], dentry: &Dentry, flags: LookupFlags) -> Result<bool> {
+        dir.server().io().event(IoEvent::DentryRevalidate);
         let Some(inode) = dentry.inode() else {
             return revalidate_negative(dir, dentry, flags);
         };

@@ -28,6 +28,7 @@ mod readdir;
 mod request;
 mod setattr;
 mod silly;
+mod stats;
 mod super_block;
 mod symlink;
 mod write;

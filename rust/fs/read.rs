@@ -8,6 +8,7 @@
 use kernel::{
     cred::Credential,
     new_spinlock,
+    page::PAGE_SIZE,
     prelude::*,
     sync::{
         Arc,
@@ -37,6 +38,8 @@ use super::{
 use crate::{
     client::{
         AsyncOps,
+        IoBytes,
+        IoEvent,
         LockState,
         OpenContext,
         OpenState,
@@ -147,6 +150,8 @@ impl ReadCall {
     fn push(&mut self, folio: Locked<Rnfs4Fs>) -> Result {
         self.folios.reserve(1, GFP_KERNEL)?;
         self.pages.push_folio(&folio, 0..folio.size())?;
+        let pages = folio.size().div_ceil(PAGE_SIZE);
+        self.ctx.server().io().add(IoBytes::ReadPages, pages as u64);
         // There is room.
         let _ = self.folios.push_within_capacity(folio);
         Ok(())
@@ -181,6 +186,11 @@ impl ReadCall {
             Ok(read) => read,
             Err(e) => return self.done(Err(e)),
         };
+        let io = self.ctx.server().io();
+        io.add(IoBytes::ServerRead, u64::from(read.count));
+        if !read.eof && (read.count as usize) < self.pages.len() {
+            io.event(IoEvent::ShortRead);
+        }
         self.offset += u64::from(read.count);
         self.pages.advance(read.count as usize);
         if self.pages.rest() == 0 || read.eof {

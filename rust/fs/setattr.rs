@@ -24,15 +24,18 @@ use super::{
     Origin,
     Rnfs4Fs, //
 };
-use crate::sys::{
-    cred::current_cred,
-    fs::{
-        Access,
-        Iattr,
-        InodeOperations,
-        KStat,
-        SetTime, //
-    },
+use crate::{
+    client::IoEvent,
+    sys::{
+        cred::current_cred,
+        fs::{
+            Access,
+            Iattr,
+            InodeOperations,
+            KStat,
+            SetTime, //
+        },
+    }, //
 };
 
 /// Operations on regular files, devices, FIFOs and sockets.
@@ -73,11 +76,13 @@ fn wire_time(t: SetTime) -> Option<WireTime> {
 
 /// Answers `->setattr()`: the server does it and says what came of it. May sleep; killable. The inode is locked.
 pub(super) fn setattr(inode: &Inode, mut attr: Iattr<'_, Rnfs4Fs>) -> Result {
+    inode.server().io().event(IoEvent::VfsSetattr);
     attr.drop_kill_bits();
     if let Some(size) = attr.size() {
         if !inode.is_reg() {
             return Err(EINVAL);
         }
+        inode.server().io().event(IoEvent::SetattrTrunc);
         Iattr::newsize_ok(inode, size)?;
         // OPEN has just cut it, and has told so.
         if attr.is_open_truncate() && size == inode.i_size() {

@@ -47,6 +47,7 @@ use super::{
 };
 use crate::{
     client::{
+        IoEvent,
         Server,
         StatusExt, //
     },
@@ -123,6 +124,7 @@ pub(super) fn rename(dir: &Inode, dentry: &ChildDentry) -> Result {
         return Err(EBUSY);
     }
     let inode = dentry.inode().ok_or(ENOENT)?;
+    dir.server().io().event(IoEvent::SillyRename);
     let (name, hidden) = loop {
         let count = COUNTER.fetch_add(1, Relaxed);
         let name = CString::try_from_fmt(fmt!(".nfs{:016x}{:08x}", inode.ino(), count))?;

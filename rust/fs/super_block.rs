@@ -18,6 +18,7 @@ use super::{
     commit,
     inode::note_error,
     options,
+    stats,
     Dentry,
     Inode,
     InodeInfo,
@@ -92,5 +93,9 @@ impl SuperOperations for Rnfs4Fs {
 
     fn show_options(m: &SeqFile, sb: &SuperBlock) -> Result {
         options::show(m, &sb.info().server)
+    }
+
+    fn show_stats(m: &SeqFile, sb: &SuperBlock) -> Result {
+        stats::show(m, sb)
     }
 }

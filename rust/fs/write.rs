@@ -12,6 +12,7 @@
 
 use kernel::{
     cred::Credential,
+    page::PAGE_SIZE,
     pr_warn_once,
     prelude::*,
     sync::Arc, //
@@ -59,6 +60,8 @@ use super::{
 use crate::{
     client::{
         AsyncOps,
+        IoBytes,
+        IoEvent,
         LockState,
         OpenState,
         StatusExt, //
@@ -134,6 +137,9 @@ impl WriteCall {
         if let Err(e) = room {
             return Err((e, begun));
         }
+        let pages = begun.piece.range().len().div_ceil(PAGE_SIZE);
+        let io = self.by.ctx.server().io();
+        io.add(IoBytes::WritePages, pages as u64);
         self.batch.push(begun);
         Ok(())
     }
@@ -174,6 +180,11 @@ impl WriteCall {
         if write.count == 0 {
             // A server that writes nothing and calls that success would be asked for ever.
             return self.failed(EIO);
+        }
+        let io = self.by.ctx.server().io();
+        io.add(IoBytes::ServerWritten, u64::from(write.count));
+        if (write.count as usize) < self.pages.len() {
+            io.event(IoEvent::ShortWrite);
         }
         self.offset += u64::from(write.count);
         self.pages.advance(write.count as usize);

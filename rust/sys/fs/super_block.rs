@@ -72,6 +72,22 @@ impl<T: FileSystem> SuperBlock<T> {
         self.0.get()
     }
 
+    /// Whether it is read-only.
+    pub(crate) fn is_rdonly(&self) -> bool {
+        self.has_flag(bindings::SB_RDONLY)
+    }
+
+    /// Whether all writes are synchronous.
+    pub(crate) fn is_synchronous(&self) -> bool {
+        self.has_flag(bindings::SB_SYNCHRONOUS)
+    }
+
+    fn has_flag(&self, flag: u32) -> bool {
+        // SAFETY: The superblock is alive; a remount may change the flags at any time.
+        let flags = unsafe { core::ptr::read_volatile(&raw const (*self.as_ptr()).s_flags) };
+        flags & flag as ffi::c_ulong != 0
+    }
+
     /// Returns our own data.
     pub(crate) fn info(&self) -> &T::SuperInfo {
         // SAFETY: By the type invariants.

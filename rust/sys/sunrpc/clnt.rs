@@ -15,6 +15,7 @@ use kernel::{
     },
     ffi,
     prelude::*,
+    seq_file::SeqFile,
     time::Jiffies, //
 };
 use rnfs4_bindings as bindings;
@@ -198,6 +199,14 @@ impl RpcClnt {
                 core::ptr::null(),
             );
         }
+    }
+
+    /// Prints the statistics of the transport and of each procedure (`rpc_clnt_show_stats()`). May sleep.
+    pub(crate) fn show_stats(&self, m: &SeqFile) {
+        // SAFETY: The client is alive, and the file, to which the type is transparent, is this thread's alone.
+        unsafe {
+            bindings::rpc_clnt_show_stats(core::ptr::from_ref(m).cast_mut().cast(), self.0.as_ptr())
+        };
     }
 
     pub(super) fn as_ptr(&self) -> *mut bindings::rpc_clnt {
