@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 """What befalls the server, its disk and the network. Each fault is a function of the two machines and of dice, and returns when all is well
-again on the server's side, as far as the server can say. It says with whose word it counts the time: at("down"), at("up")."""
+again on the server's side, as far as the server can say. What happens is told to at(), for the time line."""
 
 import time
 
@@ -15,6 +15,23 @@ NFT_RESET = (
     "add rule inet torture out tcp sport 2049 reject with tcp reset'"
 )
 NFT_END = "ip netns exec server nft delete table inet torture"
+
+
+# Faults of single operations, as docs/observing.md has them: no program may see any of them. The first are of the daily work...
+DAILY = (
+    "sequence error=BADSESSION", "sequence error=DELAY", "sequence error=SEQ_MISORDERED", "sequence error=-ECONNRESET",
+    "open error=DELAY", "open error=-ECONNRESET", "close error=-ETIMEDOUT", "getattr error=DELAY",
+    "write error=DELAY", "write error=BAD_STATEID", "write error=OLD_STATEID", "write error=EXPIRED", "write error=-ECONNRESET",
+    "commit error=DELAY", "commit error=-EPIPE", "setattr error=DELAY", "setattr error=-ECONNRESET",
+    "rename error=DELAY", "rename error=-ECONNRESET", "remove error=-ECONNRESET", "link error=-ETIMEDOUT", "create error=-ECONNRESET",
+)
+# ... and these of recovery.
+RECOVERING = (
+    "exchange-id error=DELAY", "exchange-id error=-ECONNRESET", "create-session error=DELAY", "create-session error=STALE_CLIENTID",
+    "open-reclaim error=DELAY", "open-reclaim error=NO_GRACE", "open-reclaim error=RECLAIM_BAD", "open-reclaim error=DEADSESSION",
+    "open-reclaim error=-ECONNRESET", "open-reclaim error=RESOURCE", "reclaim-complete error=DELAY", "reclaim-complete error=-ECONNRESET",
+    "sequence-alone error=DELAY",
+)
 
 
 class Fault:
@@ -128,6 +145,35 @@ def loss(world, dice):
     world.at("healed")
 
 
+def arm(world, dice, rules):
+    """Only our own client can be told to fail."""
+    if world.args.client == "rnfs4":
+        lines = [f"{rule} after={dice.randint(0, 4)} times={dice.randint(1, 4)} probability={dice.choice((50, 100))}" for rule in rules]
+        for line in lines:
+            world.at("armed " + line)
+            world.client.do(f"for f in /sys/kernel/debug/rnfs4/*/fault; do echo '{line}' > $f; done")
+
+
+def disarm(world):
+    if world.args.client == "rnfs4":
+        world.client.do("for f in /sys/kernel/debug/rnfs4/*/fault; do echo clear > $f; done")
+
+
+def injected(world, dice):
+    """Some operations fail."""
+    arm(world, dice, dice.sample(DAILY, 5))
+    time.sleep(dice.uniform(2, 3))
+    disarm(world)
+
+
+def injected_restart(world, dice):
+    """Some operations fail where they hurt most."""
+    arm(world, dice, dice.sample(RECOVERING, 3) + dice.sample(DAILY, 1))
+    restart(world, dice)
+    time.sleep(2)
+    disarm(world)
+
+
 FAULTS = [
     Fault("power-cut", power_cut, cuts=True),
     Fault("restart", restart, reboots=True),
@@ -140,4 +186,6 @@ FAULTS = [
     Fault("two-power-cuts", twice, cuts=True),
     Fault("three-restarts", restarts, reboots=True),
     Fault("parted-restart", parted_restart, reboots=True),
+    Fault("injected", injected),
+    Fault("injected-restart", injected_restart, reboots=True),
 ]

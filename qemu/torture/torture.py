@@ -207,7 +207,7 @@ class Torture:
 
     def tell(self, cycle, wrong):
         self.say(
-            f"cycle {cycle.number:3}  {cycle.fault.name:15} {'+'.join(cycle.works):22} {self.acked:5} acknowledged, {self.again} run twice,"
+            f"cycle {cycle.number:3}  {cycle.fault.name:16} {'+'.join(cycle.works):22} {self.acked:5} acknowledged, {self.again} run twice,"
             f" going after {self.stall:4.1f} s   {'ok' if not wrong else 'FAILED'}"
         )
         for what in wrong[:20]:
