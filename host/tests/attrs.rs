@@ -81,7 +81,7 @@ fn an_inode_in_full() {
         "the type is no part of the mode"
     );
     assert_eq!(a.owner, Owner::Id(1000));
-    assert!(matches!(a.group, Owner::Name(n) if n.as_slice() == b"wheel@example.org"));
+    assert_eq!(a.group, Owner::Name);
     assert_eq!((a.rdev, a.space_used), ((8, 1), 8192));
     let at = |sec, nsec| NfsTime { sec, nsec };
     assert_eq!(
@@ -176,16 +176,11 @@ fn owners_are_numbers_names_or_nobody() {
         b"-1",
         b"12 ",
         b"1000@example.org",
-        &[b'n'; 128],
+        b"",
+        &[b'n'; 1024],
     ] {
-        assert!(
-            matches!(owner(name), Owner::Name(n) if n.as_slice() == name),
-            "{name:?}"
-        );
+        assert_eq!(owner(name), Owner::Name, "{name:?}");
     }
-    assert_eq!(owner(b""), Owner::Nobody);
-    assert_eq!(owner(&[b'n'; 129]), Owner::Nobody);
-    assert_eq!(owner(&[b'n'; 1024]), Owner::Nobody);
     let x = fattr(
         &[0, 1 << (fattr4::OWNER - 32)],
         X::new().opaque(&[b'n'; 1025]),

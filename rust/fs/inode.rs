@@ -125,7 +125,7 @@ fn type_bits(typ: NfsType) -> Option<u16> {
 fn id(owner: Owner) -> u32 {
     match owner {
         Owner::Id(id) => id,
-        Owner::Name(_) | Owner::Nobody => NOBODY,
+        Owner::Name => NOBODY,
     }
 }
 

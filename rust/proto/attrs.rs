@@ -23,7 +23,6 @@ use crate::{
         XdrResult, //
     },
 };
-use core::fmt;
 
 /// Attribute numbers.
 #[expect(missing_docs, reason = "each is named as in the RFCs")]
@@ -165,59 +164,22 @@ const VALUES_MAX: usize = 2 * opaque_max(OPAQUE_MAX) + 512;
 /// The most bytes of a `fattr4` on the wire.
 pub const FATTR_MAX: usize = Bitmap::XDR_MAX + 4 + VALUES_MAX;
 
-/// The most bytes of an owner's name that are kept.
-pub const OWNER_NAME_MAX: usize = 128;
-
-/// The name of an owner or group that is not a number.
-#[derive(Clone, Copy, Eq, PartialEq)]
-pub struct OwnerName {
-    len: u8,
-    data: [u8; OWNER_NAME_MAX],
-}
-
-impl OwnerName {
-    /// The name's bytes.
-    pub fn as_slice(&self) -> &[u8] {
-        self.data.get(..usize::from(self.len)).unwrap_or(&[])
-    }
-}
-
-impl fmt::Debug for OwnerName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "\"{}\"", self.as_slice().escape_ascii())
-    }
-}
-
 /// An owner or group as the server names it (RFC 5.9).
+///
+/// Names are not kept: nothing here knows whose they are, and attributes lie on the kernel's stack, several at a time.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub enum Owner {
     /// A number, as AUTH_SYS has them.
     Id(u32),
     /// A name, usually `user@domain`.
-    Name(OwnerName),
-    /// Nobody that could be told: an empty or overlong name.
     #[default]
-    Nobody,
+    Name,
 }
 
 impl Owner {
     /// Reads an owner string.
     pub fn decode<S: Source>(s: &mut S) -> XdrResult<Self> {
-        Ok(Self::parse(s.get_opaque(OPAQUE_MAX)?))
-    }
-
-    fn parse(name: &[u8]) -> Self {
-        if let Some(id) = parse_id(name) {
-            return Self::Id(id);
-        }
-        let mut data = [0; OWNER_NAME_MAX];
-        match (data.get_mut(..name.len()), u8::try_from(name.len())) {
-            (Some(place), Ok(len)) if len > 0 => {
-                place.copy_from_slice(name);
-                Self::Name(OwnerName { len, data })
-            }
-            _ => Self::Nobody,
-        }
+        Ok(parse_id(s.get_opaque(OPAQUE_MAX)?).map_or(Self::Name, Self::Id))
     }
 }
 
