@@ -21,7 +21,7 @@ from faults import FAULTS  # noqa: E402
 from machine import Broken, Machine  # noqa: E402
 from work.locks import RANGES as LOCK_RANGES  # noqa: E402
 
-WORKS = ("append", "pwrite", "dsync", "mmap", "names", "unpack")
+WORKS = ("append", "pwrite", "dsync", "mmap", "locks", "names", "unpack")
 MOUNT = "/mnt/t"
 # In the client's machine: where the works keep their journals; and in each machine, what the host sees of it.
 JOURNALS = "/tmp/torture"
