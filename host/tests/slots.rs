@@ -368,6 +368,23 @@ fn a_server_that_refuses_for_ever_is_asked_ever_less_often() {
     assert!(waited > 1_000_000, "{waited} ms in 2000 tries");
 }
 
+/// Found by libFuzzer. A call whose connection broke is sent again, the server is still at it and says
+/// DELAY, and then its caller is killed: that does not settle what the slot carries.
+#[test]
+fn a_call_that_was_parked_stays_in_doubt_until_it_is_answered() {
+    let mut t = table(1);
+    let g = t.alloc(false, false).unwrap();
+    t.park(g);
+    assert!(t.unpark(g));
+    assert!(matches!(
+        fails(&mut t, g, Status::DELAY),
+        SeqAction::RetrySameSlot { .. }
+    ));
+    t.done(g, SeqOutcome::NoReply { was_sent: false });
+    let next = t.alloc(false, false).unwrap();
+    assert_eq!((key(next), next.probe), ((0, 1), true));
+}
+
 /// What a server keeps of a slot: the last sequence id, and which call it was.
 #[derive(Clone, Default)]
 struct ServerSlot {

@@ -183,6 +183,8 @@ impl SlotTable {
     pub fn park(&mut self, grant: SlotGrant) {
         if grant.generation == self.generation {
             self.parked |= 1 << grant.slot.0;
+            // Until the server has answered: DELAY in the middle, for the request that it is still at, does not settle it.
+            self.doubt |= 1 << grant.slot.0;
         }
     }
 

@@ -7,6 +7,7 @@
 
 pub mod compounds;
 pub mod entries;
+pub mod faults;
 pub mod replies;
 pub mod slots;
 pub mod storms;
@@ -18,6 +19,7 @@ pub type Target = fn(&[u8]);
 pub const TARGETS: &[(&str, Target)] = &[
     ("compounds", compounds::run),
     ("entries", entries::run),
+    ("faults", faults::run),
     ("replies", replies::run),
     ("slots", slots::run),
     ("storms", storms::run),

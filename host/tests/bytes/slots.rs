@@ -94,6 +94,10 @@ struct Call {
     privileged: bool,
     /// Nothing but SEQUENCE is sent.
     lone: bool,
+    /// Its connection broke, and it waits for another.
+    parked: bool,
+    /// It has been sent since the server refused it last (`Task::was_sent()`).
+    sent: bool,
 }
 
 struct World {
@@ -173,6 +177,8 @@ impl World {
             },
             privileged,
             lone: lone || grant.probe,
+            parked: false,
+            sent: false,
         });
     }
 
@@ -222,6 +228,7 @@ impl World {
         match action {
             SeqAction::RetrySameSlot { after_ms } => {
                 assert!(current && after_ms > 0);
+                self.calls[at].sent = false;
                 return;
             }
             SeqAction::RetryNewSlot {
@@ -244,12 +251,44 @@ impl World {
         if sent {
             self.ghosts.push(self.calls[at].request);
         }
-        self.over(at, SeqOutcome::NoReply { was_sent: sent });
+        let was_sent = sent || self.calls[at].sent;
+        self.over(at, SeqOutcome::NoReply { was_sent });
+    }
+
+    /// The connection breaks under a call, whose request may still arrive.
+    fn park(&mut self, at: usize, sent: bool) {
+        let call = &mut self.calls[at];
+        if sent {
+            self.ghosts.push(call.request);
+            call.sent = true;
+        }
+        call.parked = true;
+        self.table.park(call.grant);
+    }
+
+    /// There is another connection: the same request is sent again, if its session is still there.
+    fn unpark(&mut self, at: usize) {
+        let call = &mut self.calls[at];
+        let current = call.request.session == self.server.session;
+        call.parked = false;
+        assert_eq!(self.table.unpark(call.grant), current);
+        if !current {
+            self.calls.swap_remove(at);
+        }
     }
 
     fn event(&mut self, what: u8, arg: u8) {
         let some_call = |n: usize| (n > 0).then(|| arg as usize % n.max(1));
-        let call = some_call(self.calls.len());
+        let mut call = some_call(self.calls.len());
+        if let Some(at) = call.filter(|at| self.calls[*at].parked) {
+            // It may only wait, go on, or be killed.
+            match what % 16 {
+                4..=7 => self.unpark(at),
+                8 => self.over(at, SeqOutcome::NoReply { was_sent: true }),
+                _ => (),
+            }
+            call = None;
+        }
         match (what % 16, call) {
             (0..=3, _) => self.begin(what & 1 != 0 && arg & 1 != 0, arg & 2 != 0),
             (4 | 5, Some(at)) => self.answer(at, false, what >> 4),
@@ -284,6 +323,7 @@ impl World {
                 true if arg & 1 == 0 => self.table.end_drain(),
                 true => self.new_session(1 + u32::from(arg / 2) % MAX_SLOTS),
             },
+            (15, Some(at)) if arg & 7 != 0 => self.park(at, what & 16 != 0),
             (15, _) if arg & 7 == 0 => self.new_session(1 + u32::from(arg / 8) % MAX_SLOTS),
             _ => (),
         }
@@ -292,7 +332,8 @@ impl World {
     fn check(&self) {
         let held = self.of_session().count();
         assert_eq!(self.table.in_use() as usize, held, "the books are wrong");
-        assert_eq!(self.table.is_drained(), held == 0);
+        let moving = self.of_session().filter(|call| !call.parked).count();
+        assert_eq!(self.table.is_drained(), moving == 0);
         assert!((1..=MAX_SLOTS).contains(&self.table.limit()));
     }
 
@@ -302,8 +343,11 @@ impl World {
             .slots
             .iter_mut()
             .for_each(|slot| slot.busy = false);
-        while !self.calls.is_empty() {
-            self.answer(0, false, 0);
+        while let Some(first) = self.calls.first() {
+            match first.parked {
+                true => self.unpark(0),
+                false => self.answer(0, false, 0),
+            }
             self.check();
         }
         self.server.target = self.server.slots.len() as u32;
