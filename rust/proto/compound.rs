@@ -296,7 +296,7 @@ impl<P: Ops> Ops for Option<P> {
     }
 
     fn each_op(&self, f: &mut dyn FnMut(u32) -> bool) -> bool {
-        self.as_ref().map_or(true, |part| part.each_op(f))
+        self.as_ref().is_none_or(|part| part.each_op(f))
     }
 
     fn put<S: Sink>(&self, s: &mut S) -> XdrResult {
