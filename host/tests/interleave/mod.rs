@@ -131,7 +131,8 @@ pub fn wrong<S: System>(start: S, why: &str) {
 }
 
 fn told<S: Debug>(story: &[S]) -> String {
-    story.iter().map(|s| format!("{s:?}\n")).collect()
+    let lines: Vec<_> = story.iter().map(|s| format!("{s:?}")).collect();
+    lines.join("\n")
 }
 
 /// A lock: who holds it.
