@@ -2,26 +2,36 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # Every system call on a file whose open could not be recovered (NFS_CONTEXT_BAD): what context_bad.table says of each is what it
-# gives. Two ways to get there, while the server is down: the files are replaced by others ("gone"), or closed to their user
-# ("denied"). The C client goes the same way at the same time; what it gives is noted where it is something else.
+# gives. Three ways to get there: the server refuses the reclaim with an error ("refused", which is made by fault injection), or while it
+# is down the files are replaced by others ("gone"), or closed to their user ("denied"). The C client goes the last two at the same time;
+# what it gives is noted where it is something else.
 #
-# guest: timeout=300 debug
+# guest: timeout=400 debug
 
 . "$(dirname "$0")/lib.sh"
 
 TABLE=$(dirname "$0")/context_bad.table
-CLIENTS=(rnfs4 nfs4)
-WAYS=(gone denied)
+WAYS=(refused gone denied)
 USER_ID=1000
 
 # each CMD: for each client and way
 each() {
-	local client way
-	for client in "${CLIENTS[@]}"; do
-		for way in "${WAYS[@]}"; do
-			"$1" "$client" "$way" || return
-		done
+	local way
+	for way in "${WAYS[@]}"; do
+		"$1" rnfs4 "$way" && { [ "$way" = refused ] || "$1" nfs4 "$way"; } || return
 	done
+}
+
+# The way "refused" is that of a client of its own, on another mount.
+mounts() {
+	client_ns other && client_sh other mount_rnfs4 /mnt/refused &&
+		printf "%s error=NFS4ERR_ACCESS times=-1\n" open-reclaim open-reopen | tee /sys/kernel/debug/rnfs4/*/fault &&
+		mount_rnfs4 /mnt/rnfs4 && mount_nfs4 /mnt/nfs4
+}
+
+# mount_of CLIENT WAY
+mount_of() {
+	[ "$2" = refused ] && echo /mnt/refused || echo "/mnt/$1"
 }
 
 make_files() {
@@ -33,7 +43,7 @@ make_files() {
 begin() {
 	local name=$1-$2 fd
 	mkfifo "/tmp/$name.go"
-	/guest/bad_context.py run --user "$USER_ID" "/mnt/$1/$name" >"/tmp/$name" 2>&1 <"/tmp/$name.go" &
+	/guest/bad_context.py run --user "$USER_ID" "$(mount_of "$1" "$2")/$name" >"/tmp/$name" 2>&1 <"/tmp/$name.go" &
 	exec {fd}>"/tmp/$name.go"
 	go[$name]=$fd
 	within 60 grep -q ready "/tmp/$name"
@@ -66,20 +76,21 @@ ended() {
 
 # got CLIENT WAY CASE
 got() {
-	sed -n "s/^$3 //p" "/tmp/$1-$2"
+	[ -e "/tmp/$1-$2" ] && sed -n "s/^$3 //p" "/tmp/$1-$2"
 }
 
-# What is to come, from the lines of the table: case, gone, denied; the same for both if there is no third.
+# What is to come, from the lines of the table: case, refused, gone, denied; as "refused" where nothing is said.
 wanted() {
 	awk -F ' *[|] *' -v name="$1" -v way="$2" '
-		$2 == name { print way == "denied" && $4 != "" ? $4 : $3 }' "$TABLE"
+		BEGIN { at["refused"] = 3; at["gone"] = 4; at["denied"] = 5 }
+		$2 == name { print $at[way] != "" ? $at[way] : $3 }' "$TABLE"
 }
 
 compare() {
 	local name=$1 way ours theirs
 	for way in "${WAYS[@]}"; do
 		ours=$(got rnfs4 "$way" "$name")
-		theirs=$(got nfs4 "$way" "$name")
+		theirs=$(got nfs4 "$way" "$name" 2>/dev/null || echo "$ours")
 		[ "$ours" = "$theirs" ] || note "$name, $way: rnfs4 gives $ours; the C client: $theirs"
 		is "$name, $way" "$ours" "$(wanted "$name" "$way")"
 	done
@@ -89,21 +100,21 @@ declare -A go
 mapfile -t names <<<"$(/guest/bad_context.py list)"
 cases=${#names[@]}
 
-plan $((7 + 2 * cases))
+plan $((7 + 3 * cases))
 echo 0 >/proc/sys/fs/leases-enable
 # Nothing is written back but by the calls themselves.
 echo 0 >/proc/sys/vm/dirty_writeback_centisecs
 check "there are files for $cases cases" each make_files
-check "both clients mount" eval 'mount_rnfs4 /mnt/rnfs4 && mount_nfs4 /mnt/nfs4'
+check "both clients mount" mounts
 each begin
 is "the files are opened" $? 0
 server_stop
 check "the server is down, and what it has is replaced or closed" each spoil
 server_start
 # A new open is granted when all that can be reclaimed has been.
-check "the server is back, and has come out of its grace period" within 60 timeout 30 touch /mnt/rnfs4/new /mnt/nfs4/new
+check "the server is back, and has come out of its grace period" within 60 timeout 30 touch /mnt/refused/new /mnt/rnfs4/new /mnt/nfs4/new
 check "every call comes to its end" each finish
 for name in "${names[@]}"; do
 	compare "$name"
 done
-check "rnfs4 unmounts" umount /mnt/rnfs4
+check "rnfs4 unmounts" umount /mnt/refused /mnt/rnfs4
