@@ -419,6 +419,7 @@ def flock(path):
 def open_again(path):
     file = File(path).dirty()
     yield
+    yield file.fsync
     yield lambda: again(path)
     yield file.write
 
@@ -427,6 +428,7 @@ def open_again(path):
 def open_descriptor(path):
     file = File(path)
     yield
+    yield file.fsync
     yield lambda: os.close(os.open(f"/proc/self/fd/{file.fd}", os.O_RDWR))
 
 
