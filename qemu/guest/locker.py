@@ -10,7 +10,7 @@ was asked for, or the name of the error (EAGAIN).
     ofd NAME r|w|u START LEN [wait]         the same with F_OFD_SETLK
     get NAME r|w START LEN                  F_GETLK: "free", or "r|w START LEN PID"
     flock NAME sh|ex|un [wait]
-    many NAME r|w COUNT STEP                F_SETLK of COUNT single bytes, STEP apart
+    many NAME r|w START COUNT STEP          F_SETLK of COUNT single bytes, STEP apart
     read NAME START LEN
     write NAME START TEXT
     fsync NAME
@@ -67,9 +67,9 @@ def do(files, command, *args):
         how, *wait = args
         fcntl.flock(fd, FLOCKS[how] | (0 if wait else fcntl.LOCK_NB))
     elif command == "many":
-        kind, count, step = args
+        kind, start, count, step = args
         for i in range(int(count)):
-            setlk(fd, fcntl.F_SETLK, kind, i * int(step), 1)
+            setlk(fd, fcntl.F_SETLK, kind, int(start) + i * int(step), 1)
     elif command == "read":
         return os.pread(fd, int(args[1]), int(args[0])).decode().replace("\n", " ").strip() or "nothing"
     elif command == "write":

@@ -4,6 +4,7 @@
 # Processes that hold locks (locker.py says what they can be told):
 #
 #	locker NAME...		starts one of each name
+#				(the same name again once it has ended)
 #	at NAME CMD ARG...	tells it something, and prints the answer: "ok", or the name of the error
 #	tell NAME CMD ARG...	does not wait for the answer
 #	answer NAME [SECONDS]	prints the answer to that; "no answer" after so many seconds (10)
@@ -22,6 +23,7 @@ locker() {
 		mkfifo "$LOCKERS/$name/in" "$LOCKERS/$name/out"
 		/guest/locker.py <"$LOCKERS/$name/in" >"$LOCKERS/$name/out" &
 		locker_pids[$name]=$!
+		disown
 		exec {in}>"$LOCKERS/$name/in" {out}<"$LOCKERS/$name/out"
 		locker_in[$name]=$in
 		locker_out[$name]=$out
@@ -49,18 +51,21 @@ locker_pid() {
 	echo "${locker_pids[$1]}"
 }
 
-locker_forget() {
-	local in=${locker_in[$1]} out=${locker_out[$1]}
-	exec {in}>&- {out}<&-
-	unset "locker_in[$1]" "locker_out[$1]" "locker_pids[$1]"
+# locker_gone NAME: waits until the process has ended, which the shell need not have noticed.
+locker_gone() {
+	local pid=${locker_pids[$1]}
+	while [ -e "/proc/$pid" ] && ! grep -q '^State:.Z' "/proc/$pid/status" 2>/dev/null; do
+		sleep 0.02
+	done
 }
 
 locker_end() {
-	local name
+	local name in out
 	for name; do
 		kill "${locker_pids[$name]}"
-		wait "${locker_pids[$name]}" 2>/dev/null
-		locker_forget "$name"
+		locker_gone "$name"
+		in=${locker_in[$name]} out=${locker_out[$name]}
+		exec {in}>&- {out}<&-
 	done
 	return 0
 }
@@ -68,7 +73,17 @@ locker_end() {
 locker_kill() {
 	local begin=$EPOCHREALTIME
 	kill -KILL "${locker_pids[$1]}"
-	wait "${locker_pids[$1]}" 2>/dev/null
+	locker_gone "$1"
 	awk -v a="$begin" -v b="$EPOCHREALTIME" 'BEGIN { printf "%.2f\n", b - a }'
-	locker_forget "$1"
+}
+
+# server_locks [FILE]: what the server has of locks, on a file or on all, as START END KIND of each.
+server_locks() {
+	local file=${1:-} device inode
+	device=$(server_sh stat -c '%Hd %Ld' "$EXPORT")
+	# shellcheck disable=SC2086 # two numbers
+	device=$(printf '%02x:%02x:' $device)
+	inode=${file:+$(server_sh stat -c %i "$EXPORT/$file")}
+	awk -v place="$device$inode" '$2 == "POSIX" && (place ~ /:$/ ? index($6, place) == 1 : $6 == place) {
+		print $7, $8, substr($4, 1, 1) }' /proc/locks | sort -n | tr '\n' ';'
 }

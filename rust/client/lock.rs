@@ -259,7 +259,7 @@ impl Body for UnlockBody {
             Err(e) if e == ENOENT => Ok(()),
             res => res.and_then(|res| self.unlocked(res)),
         };
-        self.locks.note_unlock();
+        self.locks.end_unlock();
         // To pass it on may sleep; then it goes with the call.
         drop(self.turn.take_if(|turn| !turn.has_word()));
         self.done.set(res);
@@ -360,6 +360,7 @@ impl Turn {
             );
             let server = lock.server().clone();
             let cred = ARef::from(&**lock.state().owner().cred());
+            locks.begin_unlock();
             let body = UnlockBody {
                 lock,
                 locks: locks.clone(),
@@ -372,7 +373,6 @@ impl Turn {
         }
         if count == 0 {
             drop(turn);
-            locks.note_unlock();
             done.set(Ok(()));
         }
         Ok(done)

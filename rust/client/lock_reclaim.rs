@@ -168,6 +168,15 @@ impl OpenState {
             locks.for_each(self, |lock, _| lock.reset());
         }
     }
+
+    /// Whether something may be locked through this open.
+    pub(super) fn has_locks(&self) -> bool {
+        let mut any = false;
+        if let Some(locks) = self.locks() {
+            locks.for_each(self, |_, _| any = true);
+        }
+        any
+    }
 }
 
 /// Adds to `out` what `each` pushes, under spinlocks perhaps; runs it again with more room where that was too small.

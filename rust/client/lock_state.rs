@@ -294,6 +294,8 @@ struct Entry {
 pub(crate) struct FileLocks {
     #[pin]
     owners: SpinLock<RBTree<LockKey, Entry>>,
+    /// LOCKUs under way.
+    unlocking: Atomic<u32>,
     /// Unlocks that the server has confirmed.
     unlocks: Atomic<u64>,
     /// Those who wait for one.
@@ -307,6 +309,7 @@ impl FileLocks {
         Arc::pin_init(
             pin_init!(Self {
                 owners <- new_spinlock!(RBTree::new(), "rnfs4_lock_owners"),
+                unlocking: Atomic::new(0),
                 unlocks: Atomic::new(0),
                 unlocked <- WaitQueue::new(),
             }),
@@ -319,8 +322,19 @@ impl FileLocks {
         self.unlocks.load(Relaxed)
     }
 
+    /// Whether something of the file is being unlocked: the server may refuse a lock that nobody has any more.
+    pub(crate) fn is_unlocking(&self) -> bool {
+        self.unlocking.load(Relaxed) != 0
+    }
+
+    /// Something is about to be unlocked on the server.
+    pub(super) fn begin_unlock(&self) {
+        self.unlocking.fetch_add(1, Relaxed);
+    }
+
     /// Something was unlocked on the server: what was refused may be had now.
-    pub(super) fn note_unlock(&self) {
+    pub(super) fn end_unlock(&self) {
+        self.unlocking.fetch_sub(1, Relaxed);
         self.unlocks.fetch_add(1, Relaxed);
         self.unlocked.wake_all();
     }

@@ -24,7 +24,6 @@ mod iostats;
 mod lease;
 mod link;
 mod lock;
-#[allow(dead_code)]
 mod lock_reclaim;
 mod lock_state;
 mod nfs_client;

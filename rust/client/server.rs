@@ -356,6 +356,11 @@ impl Server {
         Ok((res, PagedReply::new(pages, pages.len())?))
     }
 
+    /// Whether there is a connection to the server now.
+    pub(crate) fn is_connected(&self) -> bool {
+        self.client.rpc().connection().is_some()
+    }
+
     /// `umount -f`: ends what waits for the server.
     pub(crate) fn umount_begin(&self) {
         self.rpc.cancel_tasks();

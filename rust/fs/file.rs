@@ -143,8 +143,9 @@ impl FileOperations for Rnfs4Fs {
         res
     }
 
-    fn revalidate_mapping(inode: &Inode) -> Result {
-        revalidate_mapping(inode)
+    fn revalidate_mapping(file: &RegularFile<Self>) -> Result {
+        lock::check_locks(file)?;
+        revalidate_mapping(file.inode())
     }
 
     fn revalidate_size(inode: &Inode) -> Result {
@@ -152,9 +153,8 @@ impl FileOperations for Rnfs4Fs {
     }
 
     fn read_iter(mut iocb: Iocb<'_, Self>, iter: &mut IovIterDest<'_>) -> Result<usize> {
-        lock::check_locks(iocb.file())?;
+        Self::revalidate_mapping(iocb.file())?;
         let server = iocb.file().inode().server().clone();
-        revalidate_mapping(iocb.file().inode())?;
         let n = iocb.generic_file_read_iter(iter)?;
         server.io().add(IoBytes::NormalRead, n as u64);
         Ok(n)

@@ -58,7 +58,8 @@ type Request<'a> = LockRequest<'a, Rnfs4Fs>;
 /// Between two tries for a lock that another client holds there are at most so many milliseconds, and half of that by chance.
 const RETRY_MAX_MS: u32 = 1000;
 
-/// How long a process that ends waits for the server to know of its unlocks, in milliseconds. They go on without it.
+/// How long a process that ends waits for the server to know of an unlock, in milliseconds, if the server is there at all. It goes
+/// on without it.
 const EXIT_MS: u32 = 1000;
 
 /// Answers `->lock()` and `->flock()`.
@@ -148,7 +149,8 @@ fn acquire(file: &RegularFile<Rnfs4Fs>, mode: LockMode, req: &mut Request<'_>) -
         let seen = locks.unlocks();
         let turn = locks.turn(wanted.key, &ctx)?;
         match turn.lock(wanted.clone(), req.sleeps()) {
-            Err(e) if e == EAGAIN && req.sleeps() => {
+            // What a process that has ended leaves behind may be on its way still.
+            Err(e) if e == EAGAIN && (req.sleeps() || locks.is_unlocking()) => {
                 let ms = exponential(tries + 2, RETRY_MAX_MS);
                 locks.wait_unlock(seen, jitter(ms, random_u64() as u32))?;
             }
@@ -189,10 +191,10 @@ fn unlock(file: &RegularFile<Rnfs4Fs>, req: &mut Request<'_>) -> Result {
     let Some(locks) = inode.info().locks.as_ref() else {
         return req.remove().map(|_| ());
     };
-    let patience = if req.is_close() && current_is_exiting() {
-        msecs_to_jiffies(EXIT_MS)
-    } else {
-        Jiffies::MAX
+    let patience = match req.is_close() && current_is_exiting() {
+        true if inode.server().is_connected() => msecs_to_jiffies(EXIT_MS),
+        true => 0,
+        false => Jiffies::MAX,
     };
     let (ctx, key, range) = (context(file), req.key(), req.range());
     let turn = match locks.turn_of_known(key, &ctx, patience) {

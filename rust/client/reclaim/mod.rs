@@ -6,6 +6,7 @@
 //! first, and what is gone is opened anew. What an error means for a state is [`rnfs4_proto::recovery`]'s to say. Answers to
 //! `nfs4_do_reclaim()` and below, which goes state by state and waits for each reply.
 
+mod locks;
 mod opens;
 mod stateids;
 mod wave;
@@ -27,6 +28,7 @@ use rnfs4_proto::{
 };
 
 use self::{
+    locks::Locks,
     opens::Opens,
     stateids::Tests, //
 };
@@ -81,14 +83,17 @@ impl Client {
     pub(super) fn reclaim_reboot(self: &Arc<Self>) {
         let end = self
             .marked(Recovery::Reboot)
-            .and_then(|states| self.restore(Opens::reclaim(states)));
+            .and_then(|states| self.restore(Opens::reclaim(states)?, Recovery::Reboot));
         self.pass_ended(Step::ReclaimReboot, end);
     }
 
     /// The pass over what is lost on the server: tested, and opened anew where it is gone.
     pub(super) fn reclaim_nograce(self: &Arc<Self>) {
         let end = self.test_states().and_then(|outcome| match outcome {
-            Outcome::Over => self.restore(Opens::reopen(self.marked(Recovery::Reopen)?)),
+            Outcome::Over => {
+                let lost = self.marked(Recovery::Reopen)?;
+                self.restore(Opens::reopen(lost)?, Recovery::Reopen)
+            }
             outcome => Ok(outcome),
         });
         self.pass_ended(Step::ReclaimNograce, end);
@@ -106,10 +111,17 @@ impl Client {
         self.wake_recovered();
     }
 
-    /// Gets opens back.
-    fn restore(self: &Arc<Self>, mut opens: Opens) -> Result<Outcome> {
-        let end = self.run_wave(&mut opens);
-        if opens.nograce {
+    /// Gets opens back, and the locks under them.
+    fn restore(self: &Arc<Self>, mut opens: Opens, mark: Recovery) -> Result<Outcome> {
+        let mut end = self.run_wave(&mut opens);
+        let mut nograce = opens.nograce;
+        if matches!(end, Ok(Outcome::Over)) {
+            let mut locks = Locks::new(core::mem::take(&mut opens.locked), mark)?;
+            self.wake_recovered();
+            end = self.restore_locks(&mut locks);
+            nograce |= locks.nograce;
+        }
+        if nograce {
             // However the pass has ended: these marks are left.
             self.tell(Event::MarkedNograce);
         }

@@ -122,31 +122,35 @@ pub(super) struct Opens {
     mark: Recovery,
     class: OpClass,
     claim: OpenClaim,
+    /// Opened again, but with locks that are still to be set.
+    pub(super) locked: KVVec<Arc<OpenState>>,
     /// Some cannot be reclaimed, but perhaps opened anew.
     pub(super) nograce: bool,
 }
 
 impl Opens {
     /// After the server's restart, in its grace period.
-    pub(super) fn reclaim(states: KVVec<Arc<OpenState>>) -> Self {
-        Self {
+    pub(super) fn reclaim(states: KVVec<Arc<OpenState>>) -> Result<Self> {
+        Ok(Self {
+            locked: KVVec::with_capacity(states.len(), GFP_KERNEL)?,
             states,
             mark: Recovery::Reboot,
             class: OpClass::OpenReclaim,
             claim: OpenClaim::Previous(DelegationType::None),
             nograce: false,
-        }
+        })
     }
 
     /// Anew, at any time.
-    pub(super) fn reopen(states: KVVec<Arc<OpenState>>) -> Self {
-        Self {
+    pub(super) fn reopen(states: KVVec<Arc<OpenState>>) -> Result<Self> {
+        Ok(Self {
+            locked: KVVec::with_capacity(states.len(), GFP_KERNEL)?,
             states,
             mark: Recovery::Reopen,
             class: OpClass::OpenExpired,
             claim: OpenClaim::Fh,
             nograce: false,
-        }
+        })
     }
 
     fn state(&self, index: u32) -> Option<&Arc<OpenState>> {
@@ -211,13 +215,26 @@ impl Wave for Opens {
 
     fn done(&mut self, client: &Arc<Client>, _index: u32, item: &OpenItem) {
         let state = &item.state;
+        // The server has had the open all the time, and what was locked through it.
+        let keeps_locks = self.mark == Recovery::Reopen
+            && state.stateid().is_ok_and(|old| {
+                !old.is_special() && item.stateids.iter().any(|new| new.same_other(&old))
+            });
         let opened = item.modes.iter().zip(item.stateids);
         let opened = opened.filter_map(|(mode, stateid)| mode.map(|access| (access, stateid)));
         for (n, (access, stateid)) in opened.enumerate() {
             state.reopened(stateid, access, n == 0);
         }
         client.decline_delegation(state.owner().cred(), state.fh(), &item.delegation);
-        state.recovered(self.mark);
+        if !keeps_locks {
+            state.locks_gone();
+        }
+        if state.has_locks() {
+            // There is room for all.
+            let _ = self.locked.push_within_capacity(state.clone());
+        } else {
+            state.recovered(self.mark);
+        }
         client.count(match self.mark {
             Recovery::Reboot => Counter::OpensReclaimed,
             _ => Counter::OpensReopened,

@@ -36,6 +36,10 @@ use rnfs4_proto::{
 
 use super::{
     super::{
+        lock_reclaim::{
+            may_set_again,
+            LockStateid, //
+        },
         nfs_client::Client,
         open_state::{
             OpenState,
@@ -52,6 +56,9 @@ const MOST: usize = 512;
 /// States that may be lost on the server.
 pub(super) struct Tests {
     states: KVVec<Arc<OpenState>>,
+    /// Their locks' stateids, each with the index of its state. These are asked about before the opens: who waits for an open to be
+    /// tested is to know of his locks.
+    locks: KVVec<(LockStateid, usize)>,
     /// What the server has taken away, and remembers until it knows that we know.
     revoked: KVVec<Stateid>,
 }
@@ -59,10 +66,27 @@ pub(super) struct Tests {
 impl Tests {
     /// May sleep to allocate.
     pub(super) fn new(states: KVVec<Arc<OpenState>>) -> Result<Self> {
+        let mut locks = KVVec::new();
+        for (i, state) in states.iter().enumerate() {
+            let mut found = KVVec::new();
+            state.lock_stateids(&mut found)?;
+            for lock in found {
+                locks.push((lock, i), GFP_KERNEL)?;
+            }
+        }
         Ok(Self {
-            revoked: KVVec::with_capacity(states.len(), GFP_KERNEL)?,
+            revoked: KVVec::with_capacity(states.len() + locks.len(), GFP_KERNEL)?,
             states,
+            locks,
         })
+    }
+
+    /// What an index means: a lock stateid, or else an open.
+    fn get(&self, index: u32) -> (Option<&LockStateid>, Option<&Arc<OpenState>>) {
+        match self.locks.get(index as usize) {
+            Some((lock, state)) => (Some(lock), self.states.get(*state)),
+            None => (None, self.states.get(index as usize - self.locks.len())),
+        }
     }
 
     /// What is to be freed, once all have been asked about.
@@ -83,7 +107,7 @@ impl Wave for Tests {
     }
 
     fn len(&self) -> usize {
-        self.states.len()
+        self.locks.len() + self.states.len()
     }
 
     fn most(&self) -> usize {
@@ -95,12 +119,16 @@ impl Wave for Tests {
     }
 
     fn item(&mut self, _client: &Client, index: u32) -> Option<TestedStateid> {
-        let state = self.states.get(index as usize)?;
+        let (lock, state) = self.get(index);
+        let state = state?;
         if state.recovery() != Recovery::Test {
             return None;
         }
         Some(TestedStateid {
-            stateid: state.stateid().ok()?,
+            stateid: match lock {
+                Some(lock) => lock.stateid(),
+                None => state.stateid().ok()?,
+            },
             status: Status::OK,
         })
     }
@@ -135,25 +163,36 @@ impl Wave for Tests {
     }
 
     fn done(&mut self, client: &Arc<Client>, index: u32, item: &TestedStateid) {
-        let Some(state) = self.states.get(index as usize) else {
+        let (lock, Some(state)) = self.get(index) else {
             return;
         };
         client.count(Counter::StateidsTested);
-        match tested(item.status) {
-            Tested::Good => return state.recovered(Recovery::Test),
-            Tested::Gone => {}
-            Tested::Revoked => {
-                // There is room for all. What is not freed ends with the lease.
-                let _ = self.revoked.push_within_capacity(item.stateid);
+        let tested = tested(item.status);
+        match (tested, lock) {
+            (Tested::Good, Some(_)) => return,
+            (Tested::Good, None) => return state.recovered(Recovery::Test),
+            (_, Some(lock)) => {
+                lock.gone();
+                if may_set_again() {
+                    state.mark(Recovery::Reopen);
+                }
+            }
+            (_, None) => {
+                state.mark(Recovery::Reopen);
             }
         }
-        state.mark(Recovery::Reopen);
+        if tested == Tested::Revoked {
+            // There is room for all. What is not freed ends with the lease.
+            let _ = self.revoked.push_within_capacity(item.stateid);
+        }
     }
 
     fn failed(&mut self, _client: &Arc<Client>, index: u32, fate: Fate, _status: Status) {
-        // A server that cannot tell. To open a good state anew does no harm.
-        if let (Some(state), Fate::Nograce | Fate::GiveUp) = (self.states.get(index as usize), fate)
-        {
+        // A server that cannot tell. To open a good state anew does no harm; of locks that gives a better answer, too.
+        if let (None, Some(state), Fate::Nograce | Fate::GiveUp) = {
+            let (lock, state) = self.get(index);
+            (lock, state, fate)
+        } {
             state.mark(Recovery::Reopen);
         }
     }

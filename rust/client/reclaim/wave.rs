@@ -45,10 +45,7 @@ use super::super::{
     },
     nfs_client::Client,
 };
-use crate::sys::{
-    sunrpc::Started,
-    time::now_ms,
-};
+use crate::sys::{sunrpc::Started, time::now_ms};
 
 /// Most bytes of arguments, or of results, of one call: sunrpc keeps both in one piece of contiguous memory.
 const MAX_BYTES: usize = 12 << 10;

@@ -212,7 +212,7 @@ pub(crate) trait FileOperations: FileSystem + PageCache {
     fn fsync(file: &RegularFile<Self>, range: RangeInclusive<u64>, datasync: bool) -> Result;
 
     /// Sees to it that cached data which is out of date is not read (`read()`, `splice()`, `mmap()`).
-    fn revalidate_mapping(inode: &INode<Self>) -> Result;
+    fn revalidate_mapping(file: &RegularFile<Self>) -> Result;
 
     /// Sees to it that the size is the server's before it is relied on (`lseek()` from the end).
     fn revalidate_size(inode: &INode<Self>) -> Result;
@@ -354,7 +354,7 @@ impl<T: FileOperations> Thunks<T> {
         flags: ffi::c_uint,
     ) -> isize {
         // SAFETY: The VFS's contract.
-        if let Err(e) = T::revalidate_mapping(unsafe { RegularFile::from_raw(file) }.inode()) {
+        if let Err(e) = T::revalidate_mapping(unsafe { RegularFile::from_raw(file) }) {
             return e.to_errno() as isize;
         }
         // SAFETY: The VFS's contract.
@@ -373,7 +373,7 @@ impl<T: FileOperations> Thunks<T> {
                 (*desc).vm_ops = &Self::VM_TABLE;
                 RegularFile::<T>::from_raw((*desc).file)
             };
-            T::revalidate_mapping(file.inode()).map(|()| 0)
+            T::revalidate_mapping(file).map(|()| 0)
         })
     }
 

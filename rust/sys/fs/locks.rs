@@ -170,10 +170,9 @@ impl<T: FileSystem> LockRequest<'_, T> {
         let saved = core::mem::replace(&mut self.get_mut().c.flc_flags, flags);
         let fl = self.fl.as_ptr();
         // SAFETY: By the type invariants the lock and its file are valid, and so is the file's inode.
-        let res =
-            to_result(unsafe { bindings::locks_lock_inode_wait((*(*fl).c.flc_file).f_inode, fl) });
+        let ret = unsafe { bindings::locks_lock_inode_wait((*(*fl).c.flc_file).f_inode, fl) };
         self.get_mut().c.flc_flags = saved;
-        res
+        to_result(ret)
     }
 
     /// Waits until no local owner is in the way; if the caller does not wait, `EAGAIN` when one is. `EDEADLK` when that one
