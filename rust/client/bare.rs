@@ -20,11 +20,11 @@ use super::{
 };
 use crate::sys::sunrpc::{
     program::Proc,
-    task,
     Decoder,
     Encoder,
     Flags,
     Message,
+    Room,
     RpcCall,
     Task, //
 };
@@ -90,8 +90,7 @@ impl Client {
             res_max: Ops::res_max(&ops),
             flags,
         };
-        let (res, call) = task::run_sync(
-            self.rpc(),
+        let mut call = Room::new()?.sync(
             &msg,
             Bare {
                 client: self,
@@ -100,7 +99,7 @@ impl Client {
                 reply: None,
             },
         );
-        res?;
-        call.reply.map(|(_, res)| res).ok_or(EIO)
+        call.run(self.rpc(), &msg)?;
+        call.reply.take().map(|(_, res)| res).ok_or(EIO)
     }
 }

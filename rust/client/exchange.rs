@@ -61,14 +61,16 @@ use crate::sys::{
     sunrpc::{
         connection_lost,
         program::Proc,
-        task,
+        AsyncCall,
         Decoder,
         Encoder,
         Flags,
         Message,
+        Room,
         RpcCall,
         RpcClnt,
         Started,
+        SyncCall,
         Task, //
     },
     time::now_ms,
@@ -607,27 +609,52 @@ impl Client {
     }
 
     /// The same, where the operations alone do not tell which errors may come.
+    ///
+    /// Not inlined, as everything on the way of a synchronous call: its callbacks run on the same stack, on which there is no room
+    /// for what was only needed to make it.
+    #[inline(never)]
     pub(crate) fn call_as<O: Ops>(
         self: &Arc<Self>,
         how: How<'_>,
         class: OpClass,
         ops: O,
     ) -> Result<O::Res> {
-        let mut body = Plain {
+        let body = Plain {
             class,
             pages: how.pages,
             res: Err(EIO),
         };
-        self.call_body(how, ops, &mut body);
-        body.res
+        let mut call = self.prepare_call(Room::new()?, &how, ops, body);
+        self.run_call(&how, &mut call);
+        core::mem::replace(&mut call.body.res, Err(EIO))
     }
 
     /// The same with a body that knows more than the operations; its `finish()` has been called on return.
+    #[inline(never)]
     pub(crate) fn call_body<B: Body>(self: &Arc<Self>, how: How<'_>, ops: B::Ops, body: &mut B) {
-        let exchange = Exchange::new(self, &how, ops, body);
+        match Room::new() {
+            Ok(room) => self.run_call(&how, &mut self.prepare_call(room, &how, ops, body)),
+            Err(err) => body.finish(Err(err)),
+        }
+    }
+
+    #[inline(never)]
+    fn prepare_call<B: Body>(
+        self: &Arc<Self>,
+        room: Room<Exchange<B>>,
+        how: &How<'_>,
+        ops: B::Ops,
+        body: B,
+    ) -> SyncCall<Exchange<B>> {
+        let exchange = Exchange::new(self, how, ops, body);
         let msg = exchange.message(how.cred, how.flags);
-        let (res, mut exchange) = task::run_sync(how.rpc, &msg, exchange);
-        exchange.finish(Err(res.err().unwrap_or(EIO)));
+        room.sync(&msg, exchange)
+    }
+
+    fn run_call<B: Body>(&self, how: &How<'_>, call: &mut SyncCall<Exchange<B>>) {
+        let msg = call.message(how.cred, how.flags);
+        let res = call.run(how.rpc, &msg);
+        call.finish(Err(res.err().unwrap_or(EIO)));
     }
 
     /// Starts `ops` asynchronously. `body.finish()` is called once, whatever happens. May sleep to allocate.
@@ -641,21 +668,50 @@ impl Client {
         B::Ops: Send,
         <B::Ops as Ops>::Res: Send,
     {
-        let exchange = Exchange::new(self, &how, ops, body);
+        let call = self.prepare_start(&how, ops, body)?;
+        let msg = call.message(how.cred, how.flags);
+        call.start(how.rpc, &msg, self.registry().queue())
+    }
+
+    #[inline(never)]
+    fn prepare_start<B: Body + Send + 'static>(
+        self: &Arc<Self>,
+        how: &How<'_>,
+        ops: B::Ops,
+        mut body: B,
+    ) -> Result<AsyncCall<Exchange<B>>>
+    where
+        B::Ops: Send,
+        <B::Ops as Ops>::Res: Send,
+    {
+        let room = match Room::new() {
+            Ok(room) => room,
+            Err(err) => {
+                body.finish(Err(err));
+                return Err(err);
+            }
+        };
+        let exchange = Exchange::new(self, how, ops, body);
         let msg = exchange.message(how.cred, how.flags);
-        task::run_async(how.rpc, &msg, exchange, self.registry().queue())
+        Ok(room.detached(&msg, exchange))
     }
 
     /// Settles with a lone SEQUENCE whether the server has seen the call that left a slot in doubt.
     fn probe_slot(self: &Arc<Self>, slot: Slot) -> Result {
         self.count(Counter::SlotProbes);
         let how = self.how_privileged();
+        let Ok(room) = Room::new() else {
+            self.session().release(slot);
+            return Err(ENOMEM);
+        };
         let mut exchange = Exchange::new(self, &how, (), Probe);
         exchange.ops.0 = slot.sequence(false);
         exchange.slot = Some(slot);
         let msg = exchange.message(how.cred, how.flags);
         // If it cannot be started, the slot is given back with the call, still in doubt.
-        task::run_async(self.rpc(), &msg, exchange, self.registry().queue()).map(drop)
+        room.detached(&msg, exchange)
+            .start(self.rpc(), &msg, self.registry().queue())
+            .map(drop)
     }
 }
 

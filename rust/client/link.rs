@@ -43,12 +43,12 @@ use super::{
 use crate::sys::{
     sunrpc::{
         program::Proc,
-        task,
         Connection,
         Decoder,
         Encoder,
         Flags,
         Message,
+        Room,
         RpcCall,
         RpcClnt,
         RpcWaitQueue,
@@ -146,12 +146,16 @@ impl Client {
             res_max: 0,
             flags: Flags::Once,
         };
-        self.call_begin();
-        let watch = Watch {
-            client: self.clone(),
-            connection,
-        };
-        if task::run_async(self.rpc(), &msg, watch, self.registry().queue()).is_err() {
+        let started = Room::new().and_then(|room| {
+            self.call_begin();
+            let watch = Watch {
+                client: self.clone(),
+                connection,
+            };
+            room.detached(&msg, watch)
+                .start(self.rpc(), &msg, self.registry().queue())
+        });
+        if started.is_err() {
             // Then the next call finds out, at the latest the next renewal.
             *self.link.watched.lock() = None;
         }

@@ -138,6 +138,7 @@ impl BatchItem for Component<'_> {
 impl Server {
     /// Finds or makes the client for `params`, walks the exported path from the pseudo root, and learns the file system's
     /// limits: one round trip once there is a session. May sleep; killable.
+    #[inline(never)]
     pub(crate) fn connect(
         registry: &Arc<Registry>,
         net: &NetNs,

@@ -20,10 +20,13 @@ pub(crate) use {
     },
     task::{
         connection_lost,
+        AsyncCall,
         Flags,
         Message,
+        Room,
         RpcCall,
         Started,
+        SyncCall,
         Task, //
     },
     wait_queue::RpcWaitQueue,

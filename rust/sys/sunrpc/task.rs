@@ -9,7 +9,10 @@
 //! C header: [`include/linux/sunrpc/sched.h`](srctree/include/linux/sunrpc/sched.h)
 
 use core::{
-    mem::ManuallyDrop,
+    mem::{
+        ManuallyDrop,
+        MaybeUninit, //
+    },
     ops::{
         Deref,
         DerefMut, //
@@ -111,7 +114,7 @@ pub(crate) struct Message<'a> {
 }
 
 /// The callbacks of a call (`struct rpc_call_ops`, `p_encode`, `p_decode`). None may block, except in the calling
-/// thread of [`run_sync`]; all may run again when the call is restarted.
+/// thread of a [`SyncCall`]; all may run again when the call is restarted.
 pub(crate) trait RpcCall {
     /// Gets what the call needs before it is sent (a session slot), then [`Task::start`]s it, or puts it to sleep on a
     /// queue: once woken, it comes here again. Or ends it with [`Task::exit`].
@@ -201,10 +204,13 @@ impl Task {
     }
 }
 
-/// What the callbacks find: the procedure a call runs under, and the call.
+/// What the callbacks find: the procedure a call runs under, and the call. On the heap always: a call is large, and the callbacks
+/// of a synchronous one run on its caller's stack.
 struct Frame<C> {
     proc: bindings::rpc_procinfo,
     call: C,
+    /// For the reply's decoder.
+    scratch: Opaque<[u8; SCRATCH]>,
 }
 
 impl<C: RpcCall> Frame<C> {
@@ -268,11 +274,10 @@ impl<C: RpcCall> Frame<C> {
         xdr: *mut bindings::xdr_stream,
         obj: *mut ffi::c_void,
     ) -> ffi::c_int {
-        let scratch = Opaque::<[u8; SCRATCH]>::uninit();
         // SAFETY: As promised by the caller; the scratch buffer is taken away again before it goes.
         unsafe {
-            bindings::xdr_set_scratch_buffer(xdr, scratch.get().cast(), SCRATCH);
             let frame = &mut *obj.cast::<Self>();
+            bindings::xdr_set_scratch_buffer(xdr, frame.scratch.get().cast(), SCRATCH);
             let res = frame
                 .call
                 .decode(&mut Decoder::new(NonNull::new_unchecked(xdr)));
@@ -336,31 +341,77 @@ impl<C: RpcCall> Frame<C> {
     }
 }
 
-/// Runs a call in this thread until it has ended; `call` then holds what its callbacks left there. The error is the
-/// task's. May sleep; killable.
-pub(crate) fn run_sync<C: RpcCall>(clnt: &RpcClnt, msg: &Message<'_>, call: C) -> (Result, C) {
-    let mut frame = Frame {
-        proc: Frame::<C>::procinfo(msg),
-        call,
-    };
-    // SAFETY: A synchronous task has ended, and nothing refers to it but the reference we put, when `rpc_run_task()`
-    // returns; so the frame on this stack outlives it.
-    let res = unsafe {
-        Frame::run(
-            clnt,
-            msg,
-            &raw mut frame,
-            &Frame::<C>::SYNC_OPS,
-            0,
-            core::ptr::null_mut(),
+/// Memory for a call, to be had before the call is made: where memory is asked for, the stack should be nearly empty.
+pub(crate) struct Room<C: RpcCall>(KBox<MaybeUninit<Frame<C>>>);
+
+impl<C: RpcCall> Room<C> {
+    /// May sleep to allocate.
+    pub(crate) fn new() -> Result<Self> {
+        Ok(Self(KBox::new_uninit(GFP_KERNEL)?))
+    }
+
+    fn fill(self, msg: &Message<'_>, call: C) -> KBox<Frame<C>> {
+        KBox::write(
+            self.0,
+            Frame {
+                proc: Frame::<C>::procinfo(msg),
+                call,
+                scratch: Opaque::uninit(),
+            },
         )
-        .and_then(|task| {
+    }
+
+    /// `call`, to be run in this thread with the same message.
+    pub(crate) fn sync(self, msg: &Message<'_>, call: C) -> SyncCall<C> {
+        SyncCall(self.fill(msg, call))
+    }
+}
+
+/// A call that is to run in the thread that makes it.
+pub(crate) struct SyncCall<C: RpcCall>(KBox<Frame<C>>);
+
+impl<C: RpcCall> SyncCall<C> {
+    /// Runs the call until it has ended; it then holds what its callbacks left there. The error is the task's. May sleep;
+    /// killable.
+    pub(crate) fn run(&mut self, clnt: &RpcClnt, msg: &Message<'_>) -> Result {
+        // SAFETY: A synchronous task has ended, and nothing refers to it but the reference we put, when `rpc_run_task()`
+        // returns; so the frame, which is borrowed until then, outlives it.
+        unsafe {
+            let task = Frame::run(
+                clnt,
+                msg,
+                &raw mut *self.0,
+                &Frame::<C>::SYNC_OPS,
+                0,
+                core::ptr::null_mut(),
+            )?;
             let status = (*task.as_ptr()).tk_status;
             bindings::rpc_put_task(task.as_ptr());
             to_result(status)
-        })
-    };
-    (res, frame.call)
+        }
+    }
+}
+
+impl<C: RpcCall> Deref for SyncCall<C> {
+    type Target = C;
+
+    fn deref(&self) -> &C {
+        &self.0.call
+    }
+}
+
+impl<C: RpcCall> DerefMut for SyncCall<C> {
+    fn deref_mut(&mut self) -> &mut C {
+        &mut self.0.call
+    }
+}
+
+impl<C: RpcCall> Deref for AsyncCall<C> {
+    type Target = C;
+
+    fn deref(&self) -> &C {
+        &self.0.call
+    }
 }
 
 /// An asynchronous call that was started. Dropping it lets it run on by itself.
@@ -369,37 +420,42 @@ pub(crate) struct Started<C: RpcCall> {
     frame: NonNull<Frame<C>>,
 }
 
-/// Starts a call; it is dropped when its task is released, which happens exactly once, also when this fails: on `queue`, so
-/// that flushing it waits for releases. May sleep to allocate.
-pub(crate) fn run_async<C: RpcCall + Send + 'static>(
-    clnt: &RpcClnt,
-    msg: &Message<'_>,
-    call: C,
-    queue: &OwnedQueue,
-) -> Result<Started<C>> {
-    let frame = KBox::new(
-        Frame {
-            proc: Frame::<C>::procinfo(msg),
-            call,
-        },
-        GFP_KERNEL,
-    )?;
-    let frame = KBox::into_raw(frame);
-    // SAFETY: The frame is released by `Frame::release`, which sunrpc calls when the task goes, or at once if it could not be
-    // made.
-    let task = unsafe {
-        Frame::run(
-            clnt,
-            msg,
-            frame,
-            &Frame::<C>::ASYNC_OPS,
-            bindings::RPC_TASK_ASYNC,
-            queue.as_ptr(),
-        )?
-    };
-    // SAFETY: Boxes are not null.
-    let frame = unsafe { NonNull::new_unchecked(frame) };
-    Ok(Started { task, frame })
+/// A call that is to run by itself.
+pub(crate) struct AsyncCall<C: RpcCall>(KBox<Frame<C>>);
+
+impl<C: RpcCall + Send + 'static> Room<C> {
+    /// `call`, to be started with the same message.
+    pub(crate) fn detached(self, msg: &Message<'_>, call: C) -> AsyncCall<C> {
+        AsyncCall(self.fill(msg, call))
+    }
+}
+
+impl<C: RpcCall + Send + 'static> AsyncCall<C> {
+    /// Starts the call; it is dropped when its task is released, which happens exactly once, also when this fails: on `queue`, so
+    /// that flushing it waits for releases. May sleep to allocate.
+    pub(crate) fn start(
+        self,
+        clnt: &RpcClnt,
+        msg: &Message<'_>,
+        queue: &OwnedQueue,
+    ) -> Result<Started<C>> {
+        let frame = KBox::into_raw(self.0);
+        // SAFETY: The frame is released by `Frame::release`, which sunrpc calls when the task goes, or at once if it could not be
+        // made.
+        let task = unsafe {
+            Frame::run(
+                clnt,
+                msg,
+                frame,
+                &Frame::<C>::ASYNC_OPS,
+                bindings::RPC_TASK_ASYNC,
+                queue.as_ptr(),
+            )?
+        };
+        // SAFETY: Boxes are not null.
+        let frame = unsafe { NonNull::new_unchecked(frame) };
+        Ok(Started { task, frame })
+    }
 }
 
 impl<C: RpcCall> Started<C> {
