@@ -91,8 +91,13 @@ shell-guest: module
 selftests: module
 	@qemu/selftests/run --config $(KERNEL_CONFIG) $(TESTS)
 
+TORTURED := out/torture/$(SEED)$(if $(filter-out rnfs4,$(CLIENT)),-$(CLIENT))
 torture: module
-	@qemu/torture/run --cycles $(CYCLES) --seed $(SEED) --client $(CLIENT) --config $(KERNEL_CONFIG) $(if $(ONLY),--only $(ONLY))
+	@status=0; \
+	qemu/torture/run --cycles $(CYCLES) --seed $(SEED) --client $(CLIENT) --config $(KERNEL_CONFIG) $(if $(ONLY),--only $(ONLY)) \
+		--out $(TORTURED) || status=$$?; \
+	scripts/plot timeline $(TORTURED)/timeline.events $(TORTURED)/timeline.svg && echo 'the time line: $(TORTURED)/timeline.svg'; \
+	exit $$status
 
 host-test:
 	@scripts/host-test

@@ -19,6 +19,7 @@ sys.dont_write_bytecode = True
 from disk import Disk  # noqa: E402
 from faults import FAULTS  # noqa: E402
 from machine import Broken, Machine  # noqa: E402
+from timeline import Timeline  # noqa: E402
 from work.locks import RANGES as LOCK_RANGES  # noqa: E402
 
 WORKS = ("append", "pwrite", "dsync", "mmap", "locks", "names", "unpack")
@@ -63,6 +64,7 @@ class Torture:
             "NFS_STATE": "/disk/nfs",
         })
         self.client = self.machine("client", 2, [], {})
+        self.timeline = Timeline(args.client, f"Torture with seed {args.seed}")
         self.current = None
         self.older = []
         self.acknowledged = self.repeated = 0
@@ -85,10 +87,13 @@ class Torture:
     def at(self, event):
         """Puts down when something happened, for whoever draws it."""
         self.events.write(f"{time.time():.3f} {self.current.name if self.current else '-'} {event}\n")
+        if event in ("up", "down"):
+            self.timeline.event(f"server {event}")
 
     def setup(self):
         self.server.boot()
         self.client.boot()
+        self.timeline.begin(self.client)
         self.client.do(f"mkdir -p {JOURNALS} {SHARED}")
         self.client.do(
             f"/guest/tree.py make --files 40 --max 60000 --seed {self.args.seed} {JOURNALS}/tree && cd {JOURNALS}"
@@ -181,6 +186,9 @@ class Torture:
         os.rename(f"{self.out}/client/logs/{cycle.name}", f"{self.out}/server/logs/{cycle.name}")
         if not os.path.exists(f"{self.out}/server/logs/tree.list"):
             os.rename(f"{self.out}/client/logs/tree.list", f"{self.out}/server/logs/tree.list")
+        for work in cycle.works:
+            self.timeline.journal(f"{self.out}/server/logs/{cycle.name}/{work}.log")
+        self.timeline.manager(self.client.ask("cat /sys/kernel/debug/rnfs4/*/timeline 2> /dev/null")[1])
         wrong = self.check([cycle], cycle.fault.excuses(), count=True)
         if cycle.fault.cuts and self.older:
             wrong += [f"after the power cut, {what}" for what in self.check(self.older, "--reboots --errors")]
@@ -243,6 +251,7 @@ class Torture:
         finally:
             self.client.kill()
             self.server.kill()
+            self.timeline.write(f"{self.out}/timeline.events")
         self.say(
             f"seed {self.args.seed}, {self.args.client}: {done} cycles, {self.server.boots - 1} power cuts with {self.disk.lost} of {self.disk.doubtful}"
             f" pages in doubt lost; {self.acknowledged} acknowledgements, {self.repeated} calls run twice; "
