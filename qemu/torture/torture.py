@@ -54,7 +54,7 @@ class Torture:
     def __init__(self, args):
         self.args = args
         self.out = args.out
-        self.patience = 60 * args.slow
+        self.patience = 120 * args.slow
         self.began = time.monotonic()
         self.events = open(f"{self.out}/events.log", "w", encoding="utf-8", buffering=1)
         self.disk = Disk(f"{self.out}/disk.img", f"{args.sockets}/disk", args.seed)
