@@ -52,6 +52,8 @@
 #include <linux/xattr.h>
 #include <net/net_namespace.h>
 
+#include "trace_calls.h"
+
 /*
  * Constants that bindgen cannot evaluate from their macros; the build takes the prefix off their names. These are the bits of
  * f_mode and ki_flags.

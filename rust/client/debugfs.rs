@@ -12,13 +12,20 @@ use kernel::{
     sync::Arc, //
 };
 
-use super::nfs_client::Client;
+use rnfs4_proto::types::Stateid;
+
+use super::{
+    nfs_client::Client,
+    open_state::Recovery, //
+};
 use crate::sys::{
+    cred::fsuid,
     debugfs::{
         DebugFile,
         Dir,
         Root, //
     },
+    fs::LockMode,
     time::now_ms,
 };
 
@@ -27,9 +34,11 @@ pub(super) fn publish(root: &Arc<Root>, name: &CStr, client: &Arc<Client>) -> Di
     let dir = Dir::new(root, name, client.clone());
     dir.file::<State>();
     dir.file::<SessionFile>();
-    dir.file::<OwnersFile>();
     dir.file::<Counters>();
     dir.file::<TimelineFile>();
+    dir.file::<OwnersFile>();
+    dir.file::<Opens>();
+    dir.file::<Locks>();
     dir.file::<Fault>();
     dir
 }
@@ -41,6 +50,15 @@ pub(super) fn dir_name(server: &str, nr: u64) -> Result<CString> {
         None => (server, ""),
     };
     CString::try_from_fmt(fmt!("{head}{tail}-{nr}"))
+}
+
+/// The hash by which Wireshark shows a file handle: CRC-32.
+fn crc32(bytes: &[u8]) -> u32 {
+    !bytes.iter().fold(!0, |crc, byte| {
+        (0..8).fold(crc ^ u32::from(*byte), |crc, _| {
+            (crc >> 1) ^ (0xedb8_8320 & (crc & 1).wrapping_neg())
+        })
+    })
 }
 
 /// What the state manager has in mind.
@@ -93,7 +111,7 @@ impl DebugFile for SessionFile {
     }
 }
 
-/// The owners of all mounts, and their open states.
+/// The owners of all mounts: how many there are, how many open states they have, and who they are.
 struct OwnersFile;
 
 impl DebugFile for OwnersFile {
@@ -111,6 +129,12 @@ impl DebugFile for OwnersFile {
                 .for_each(|owner| owner.for_each_state(|_| states += 1));
         });
         seq_print!(m, "active {active}\nlru {lru}\nstates {states}\n");
+        // They are few, and nothing here sleeps.
+        client.for_each_server(|server| {
+            server.owners().for_each(|owner| {
+                seq_print!(m, "owner {} uid={}\n", owner.id(), fsuid(owner.cred()));
+            });
+        });
         Ok(())
     }
 }
@@ -138,6 +162,94 @@ impl DebugFile for TimelineFile {
     fn show(client: &Client, m: &SeqFile) -> Result {
         for entry in &client.observer.timeline()? {
             m.call_printf(format_args!("{} {}\n", entry.ms, entry.what));
+        }
+        Ok(())
+    }
+}
+
+/// A stateid as it is on the wire.
+struct Hex<'a>(&'a Stateid);
+
+impl core::fmt::Display for Hex<'_> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "{}:", self.0.seqid)?;
+        self.0
+            .other
+            .iter()
+            .try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+/// The open files, a line for each file and owner.
+struct Opens;
+
+impl DebugFile for Opens {
+    type Data = Client;
+    const NAME: &'static CStr = c"opens";
+
+    fn show(client: &Client, m: &SeqFile) -> Result {
+        for state in &client.all_states()? {
+            let look = state.look();
+            let mark = match look.recovery {
+                Recovery::None => "",
+                Recovery::Reboot => " RECLAIM",
+                Recovery::Test => " TEST",
+                Recovery::Reopen => " REOPEN",
+                Recovery::Failed => " BAD",
+            };
+            m.call_printf(format_args!(
+                "fileid={} fh={:08x} owner={} uid={} stateid={} access={} granted={} contexts={}{mark}\n",
+                look.fileid,
+                crc32(state.fh().as_slice()),
+                state.owner().id(),
+                fsuid(state.owner().cred()),
+                Hex(&look.stateid),
+                look.needed.0,
+                look.granted.0,
+                look.contexts,
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// The lock stateids, a line for each lock owner and open, and the bytes that are locked.
+struct Locks;
+
+impl DebugFile for Locks {
+    type Data = Client;
+    const NAME: &'static CStr = c"locks";
+
+    fn show(client: &Client, m: &SeqFile) -> Result {
+        for state in &client.all_states()? {
+            let Some(locks) = state.locks() else { continue };
+            let inode = state.inode();
+            let fileid = inode.as_ref().map_or(0, |inode| inode.ino());
+            let mut held = KVVec::new();
+            if let Some(inode) = inode {
+                inode.held_locks(&mut held)?;
+            }
+            locks.for_each(state, |lock, granted| {
+                let stateid = lock.stateid().unwrap_or(Stateid::ANONYMOUS);
+                m.call_printf(format_args!(
+                    "fileid={fileid} owner={} stateid={} bytes=",
+                    lock.owner_id_on_wire(),
+                    Hex(&stateid),
+                ));
+                let listed = held.iter().filter(|held| held.key == lock.key());
+                for held in Iterator::chain(listed, granted) {
+                    let kind = match held.mode {
+                        LockMode::Shared => "r",
+                        LockMode::Exclusive => "w",
+                    };
+                    m.call_printf(format_args!(
+                        "{kind}{}-{},",
+                        held.range.start(),
+                        held.range.end()
+                    ));
+                }
+                seq_print!(m, "{}\n", if lock.is_lost() { " LOST" } else { "" });
+            });
         }
         Ok(())
     }

@@ -74,6 +74,7 @@ use crate::sys::{
         Task, //
     },
     time::now_ms,
+    trace,
 };
 
 /// What a particular call adds to an exchange.
@@ -276,6 +277,17 @@ impl<B: Body> Exchange<B> {
             }
         }
         self.release_slot();
+    }
+
+    fn trace(&self, status: i32) {
+        trace::call(
+            self.client.name(),
+            self.body.class().name(),
+            self.ops.1.main_op(),
+            self.ops.0.slot.0,
+            self.ops.0.seqid,
+            status,
+        );
     }
 
     fn release_slot(&mut self) {
@@ -532,10 +544,12 @@ impl<B: Body> RpcCall for Exchange<B> {
             Some(_) => {}
             None => {
                 let err = task.status().err().unwrap_or(EIO);
+                self.trace(err.to_errno());
                 return self.finish(Err(err));
             }
         }
         if let Some(reply) = self.reply.take() {
+            self.trace(reply.status.0 as i32);
             if let Err(status) = reply.sequence {
                 self.body.sequence_failed(status);
             }

@@ -140,6 +140,11 @@ impl LockState {
         self.key
     }
 
+    /// The number in its owner's name on the wire.
+    pub(super) fn owner_id_on_wire(&self) -> u64 {
+        self.owner_id
+    }
+
     /// The open.
     pub(super) fn state(&self) -> &Arc<OpenState> {
         &self.state
@@ -213,10 +218,7 @@ impl LockState {
         let first = !core::mem::replace(&mut self.known.lock().lost, true);
         if first {
             let fileid = self.state.inode().map_or(0, |inode| inode.ino());
-            pr_warn!(
-                "{}: lock of process {pid} on file {fileid} was lost: its reads and writes there fail with EIO until it unlocks\n",
-                self.server.client().name()
-            );
+            self.server.client().lock_lost(fileid, pid);
         }
     }
 }

@@ -15,6 +15,7 @@ use rnfs4_proto::{
         machine::{
             Bits,
             Event,
+            Failure,
             Machine,
             Step, //
         },
@@ -38,7 +39,8 @@ use super::{
 };
 use crate::sys::{
     ratelimit::RateLimit,
-    time::now_ms, //
+    time::now_ms,
+    trace, //
 };
 
 /// The recovery that is going on.
@@ -130,8 +132,17 @@ fn counter_of(event: Event) -> Option<Counter> {
         Event::Done(Step::ReclaimComplete) => Some(Counter::ReclaimCompletes),
         // While the server is away these come twice a second, and say nothing new.
         Event::Failed(Step::Probe, _) => None,
-        Event::Failed(..) => Some(Counter::StepsFailed),
+        Event::Failed(step, _) if step != Step::Probe => Some(Counter::StepsFailed),
         _ => None,
+    }
+}
+
+/// How a step failed, as the tracepoints have it.
+fn failed_with(failure: Failure) -> i32 {
+    match failure {
+        Failure::Status(status) => status.0 as i32,
+        Failure::NoReply => EIO.to_errno(),
+        Failure::Malformed => EBADMSG.to_errno(),
     }
 }
 
@@ -160,19 +171,6 @@ impl Client {
         self.observer.inner.lock().timeline.note(now_ms(), what);
     }
 
-    /// The connection to the server broke.
-    #[allow(dead_code)]
-    pub(crate) fn connection_lost(&self) {
-        self.count(Counter::ConnectionBreaks);
-        self.happened(Happening::ConnectionLost);
-    }
-
-    /// The server can be reached again.
-    #[allow(dead_code)]
-    pub(crate) fn connection_back(&self) {
-        self.happened(Happening::ConnectionBack);
-    }
-
     /// An operation of a program's call, or of recovery's, got this answer.
     pub(crate) fn operation_status(&self, status: Status) {
         match status {
@@ -190,12 +188,14 @@ impl Client {
     /// SEQUENCE got this answer.
     pub(crate) fn sequence_status(&self, status: Status) {
         self.count(Counter::SequenceErrors);
+        trace::sequence_error(self.name(), status.0);
         self.operation_status(status);
     }
 
     /// An open state is lost for good: its contexts are bad. `status` is the server's last word, if it said any.
     pub(crate) fn context_bad(&self, fileid: u64, status: Status) {
         self.count(Counter::OpensFailed);
+        trace::context_bad(self.name(), fileid, status.0 as i32);
         self.happened(Happening::ContextBad {
             fileid,
             status,
@@ -211,27 +211,28 @@ impl Client {
         );
     }
 
-    /// A lock is lost for good.
-    #[allow(dead_code)]
-    pub(crate) fn lock_lost(&self, fileid: u64, status: Status) {
+    /// Process `pid` has lost a lock for good.
+    pub(crate) fn lock_lost(&self, fileid: u64, pid: i32) {
         self.count(Counter::LocksLost);
-        self.happened(Happening::LockLost {
-            fileid,
-            status,
-            count: 1,
-        });
+        trace::lock_lost(self.name(), fileid);
+        self.happened(Happening::LockLost { fileid, count: 1 });
         say!(
             self,
             file_lines,
             pr_warn,
-            "a lock on file {} was lost ({}): I/O by its owner fails with EIO",
+            "lock of process {} on file {} was lost: its reads and writes there fail with EIO until it unlocks",
+            pid,
             fileid,
-            status,
         );
     }
 
     /// The state manager begins a step.
     pub(super) fn step_begun(&self, step: Step) {
+        // A server that is down is tried several times a second, which is no news.
+        if step == Step::Probe {
+            return;
+        }
+        trace::step_begin(self.name(), step.name());
         let now = now_ms();
         let mut inner = self.observer.inner.lock();
         inner.timeline.note(now, Happening::StepBegun(step));
@@ -258,16 +259,26 @@ impl Client {
         }
         let mut inner = self.observer.inner.lock();
         let what = match event {
-            Event::Done(step) => Some(Happening::StepDone(step)),
+            Event::Disconnected if news != Bits::NONE => Some(Happening::ConnectionLost),
+            Event::Done(Step::Probe) => Some(Happening::ConnectionBack),
             Event::Failed(Step::Probe, _) => None,
-            Event::Failed(step, failure) => Some(Happening::StepFailed(step, failure)),
+            Event::Done(step) => {
+                trace::step_end(self.name(), step.name(), 0);
+                Some(Happening::StepDone(step))
+            }
+            Event::Failed(step, failure) => {
+                trace::step_end(self.name(), step.name(), failed_with(failure));
+                Some(Happening::StepFailed(step, failure))
+            }
             Event::ClientId { confirmed, .. } => {
+                trace::step_end(self.name(), Step::ExchangeId.name(), 0);
                 inner
                     .timeline
                     .note(now, Happening::StepDone(Step::ExchangeId));
                 Some(Happening::ClientId { new: !confirmed })
             }
             Event::SequenceFlags(flags) if news != Bits::NONE => {
+                trace::sequence_flags(self.name(), flags);
                 Some(Happening::SequenceFlags(flags))
             }
             _ => None,
@@ -281,6 +292,9 @@ impl Client {
         }
         if let Some(what) = what {
             inner.timeline.note(now, what);
+        }
+        if news != Bits::NONE {
+            trace::trouble(self.name(), news.raw().into());
         }
         match (was_idle, is_idle) {
             (true, false) => {
@@ -331,6 +345,17 @@ impl Client {
 
     /// A recovery has ended.
     fn recovered(&self, current: Current, sum: Recovered, after_ms: u64) {
+        trace::recovered(
+            self.name(),
+            &trace::Recovered {
+                ms: after_ms,
+                opens: sum.opens,
+                locks: sum.locks,
+                reopened: sum.reopened,
+                failed: sum.failed,
+                locks_lost: sum.locks_lost,
+            },
+        );
         if current.first {
             return;
         }

@@ -84,6 +84,20 @@ pub(crate) enum Reduction {
     Close(Stateid),
 }
 
+/// An open state at one moment, for who wants to see.
+pub(super) struct Look {
+    pub(super) stateid: Stateid,
+    /// What the server has open for us.
+    pub(super) granted: Access,
+    /// What the contexts need.
+    pub(super) needed: Access,
+    /// How many contexts there are.
+    pub(super) contexts: u32,
+    pub(super) recovery: Recovery,
+    /// The file's number; 0 while no context is bound.
+    pub(super) fileid: u64,
+}
+
 struct Inner {
     /// As the server gave it last; its zero value means that the server knows of no open.
     stateid: Stateid,
@@ -156,6 +170,19 @@ impl OpenState {
     /// The file.
     pub(crate) fn fh(&self) -> &Fh {
         &self.fh
+    }
+
+    /// What there is now.
+    pub(super) fn look(&self) -> Look {
+        let inner = self.inner.lock();
+        Look {
+            stateid: inner.stateid,
+            granted: inner.granted,
+            needed: inner.needed(),
+            contexts: inner.opens.iter().sum(),
+            recovery: inner.recovery,
+            fileid: inner.inode.as_ref().map_or(0, |inode| inode.ino()),
+        }
     }
 
     /// Whether recovery has failed for good (NFS_STATE_RECOVERY_FAILED).

@@ -124,6 +124,11 @@ impl OpenOwner {
         &self.cred
     }
 
+    /// The number in its name.
+    pub(super) fn id(&self) -> u64 {
+        self.id
+    }
+
     /// The owner's name on the wire; unique in its client.
     pub(crate) fn name(&self) -> [u8; OWNER_NAME] {
         let mut name = *b"rnfs4 op........";

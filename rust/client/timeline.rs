@@ -19,7 +19,6 @@ const KEPT: usize = 512;
 
 /// Something worth a line.
 #[derive(Clone, Copy)]
-#[allow(dead_code)]
 pub(crate) enum Happening {
     /// The connection to the server broke.
     ConnectionLost,
@@ -57,8 +56,6 @@ pub(crate) enum Happening {
     LockLost {
         /// The file of the first of them.
         fileid: u64,
-        /// Why, as far as the server said.
-        status: Status,
         /// How many in a row.
         count: u32,
     },
@@ -128,11 +125,9 @@ impl fmt::Display for Happening {
                 status,
                 count,
             } => write!(f, "context-bad fileid={fileid} {status} count={count}"),
-            Self::LockLost {
-                fileid,
-                status,
-                count,
-            } => write!(f, "lock-lost fileid={fileid} {status} count={count}"),
+            Self::LockLost { fileid, count } => {
+                write!(f, "lock-lost fileid={fileid} count={count}")
+            }
             Self::Well { after_ms } => write!(f, "well after={after_ms}ms"),
         }
     }
@@ -191,11 +186,11 @@ impl Timeline {
             (
                 Some(Happening::ContextBad { status, count, .. }),
                 Happening::ContextBad { status: new, .. },
-            )
-            | (
-                Some(Happening::LockLost { status, count, .. }),
-                Happening::LockLost { status: new, .. },
             ) if status == new => {
+                *count = count.saturating_add(1);
+                true
+            }
+            (Some(Happening::LockLost { count, .. }), Happening::LockLost { .. }) => {
                 *count = count.saturating_add(1);
                 true
             }

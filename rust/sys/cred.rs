@@ -7,6 +7,7 @@
 use core::ptr::NonNull;
 
 use kernel::{
+    bindings as kb,
     cred::Credential,
     sync::aref::ARef, //
 };
@@ -25,6 +26,12 @@ pub(crate) fn current_cred() -> ARef<Credential> {
 pub(crate) fn machine_cred() -> ARef<Credential> {
     // SAFETY: `rpc_machine_cred()` returns a static credential.
     ARef::from(unsafe { Credential::from_ptr(bindings::rpc_machine_cred()) })
+}
+
+/// The file-system uid, by which a server knows the user, as a number of the initial user namespace.
+pub(crate) fn fsuid(cred: &Credential) -> u32 {
+    // SAFETY: The credential is valid, and so is the initial namespace.
+    unsafe { kb::from_kuid(&raw mut kb::init_user_ns, (*cred.as_ptr()).fsuid) }
 }
 
 /// Orders credentials by what a server sees of them (`cred_fscmp()`): file-system uid, gid and groups.

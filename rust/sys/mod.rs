@@ -13,5 +13,6 @@ pub(crate) mod net;
 pub(crate) mod ratelimit;
 pub(crate) mod sunrpc;
 pub(crate) mod time;
+pub(crate) mod trace;
 pub(crate) mod wait;
 pub(crate) mod workqueue;

@@ -68,13 +68,22 @@ impl Client {
         });
     }
 
+    /// All open states of every mount. May sleep.
+    pub(super) fn all_states(&self) -> Result<KVVec<Arc<OpenState>>> {
+        let mut states = KVVec::new();
+        for server in &self.servers()? {
+            server.collect_states(|_| true, &mut states)?;
+        }
+        Ok(states)
+    }
+
     /// The open states of every mount that have this mark, those of one owner in a row. May sleep.
     fn marked(&self, mark: Recovery) -> Result<KVVec<Arc<OpenState>>> {
         let mut states = KVVec::new();
         for server in &self.servers()? {
             // Owners without state are nothing to walk over.
             server.owners().collect(0);
-            server.collect_states(mark, &mut states)?;
+            server.collect_states(|state| state.recovery() == mark, &mut states)?;
         }
         Ok(states)
     }
@@ -148,16 +157,18 @@ impl Client {
 }
 
 impl Server {
-    /// Adds this mount's open states with this mark to `states`. May sleep.
-    fn collect_states(&self, mark: Recovery, states: &mut KVVec<Arc<OpenState>>) -> Result {
+    /// Adds this mount's open states that are wanted to `states`. May sleep.
+    fn collect_states(
+        &self,
+        wanted: impl Fn(&OpenState) -> bool,
+        states: &mut KVVec<Arc<OpenState>>,
+    ) -> Result {
         let start = states.len();
         loop {
             let mut missing = 0;
             self.owners().for_each(|owner| {
                 owner.for_each_state(|state| {
-                    if state.recovery() == mark
-                        && states.push_within_capacity(state.clone()).is_err()
-                    {
+                    if wanted(state) && states.push_within_capacity(state.clone()).is_err() {
                         missing += 1;
                     }
                 });

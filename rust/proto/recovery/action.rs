@@ -86,6 +86,35 @@ impl OpClass {
         1 << self as u32
     }
 
+    /// The name, for who wants to see.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Sequence => "sequence",
+            Self::Plain => "plain",
+            Self::Open => "open",
+            Self::OpenReclaim => "open-reclaim",
+            Self::OpenExpired => "open-reopen",
+            Self::Close => "close",
+            Self::Io => "io",
+            Self::Commit => "commit",
+            Self::Setattr => "setattr",
+            Self::Lock => "lock",
+            Self::LockReclaim => "lock-reclaim",
+            Self::LockExpired => "lock-retake",
+            Self::Lockt => "lockt",
+            Self::Locku => "locku",
+            Self::TestStateid => "test-stateid",
+            Self::FreeStateid => "free-stateid",
+            Self::Delegreturn => "delegreturn",
+            Self::ExchangeId => "exchange-id",
+            Self::CreateSession => "create-session",
+            Self::DestroySession => "destroy-session",
+            Self::DestroyClientid => "destroy-clientid",
+            Self::BindConn => "bind-conn-to-session",
+            Self::ReclaimComplete => "reclaim-complete",
+        }
+    }
+
     /// Sent by the state manager about one state, which has a mark that stays until it is dealt with.
     pub const fn is_reclaim(self) -> bool {
         matches!(

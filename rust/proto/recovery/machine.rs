@@ -108,6 +108,11 @@ impl Bits {
         Self(self.0 | o.0)
     }
 
+    /// The bits as a number.
+    pub const fn raw(self) -> u16 {
+        self.0
+    }
+
     /// The bits that `o` has not.
     pub const fn minus(self, o: Self) -> Self {
         Self(self.0 & !o.0)
