@@ -4,7 +4,7 @@
 # fcntl() and flock() locks: two clients see each other's, all that ranges can do, waiting and being woken, what goes with a
 # descriptor or a process, and that data is handed over with a lock.
 #
-# guest: timeout=300 debug
+# guest: timeout=600 debug
 
 . "$(dirname "$0")/lib.sh"
 # shellcheck source=qemu/guest/locker.sh
@@ -181,7 +181,7 @@ expected=0
 at c open f "$C/f" >/dev/null
 check "50 rounds of two clients that count in turn" rounds 50
 is "the server has the sum" "$(server_sh head -c 4 "$EXPORT/f")" 0100
-check "records beside each other, in one page" apart 20
+check "records beside each other, in one page" apart 10
 at c lock f w 200 4 >/dev/null
 at c write f 200 tail >/dev/null
 at c lock f u 200 4 >/dev/null

@@ -292,6 +292,50 @@ impl Body for FreeBody {
     fn finish(&mut self, _res: Result<<Self::Ops as Ops>::Res>) {}
 }
 
+/// Sends a LOCKU; the last one of a stateid frees it. May sleep to allocate.
+fn send_unlock(
+    lock: Arc<LockState>,
+    locks: &Arc<FileLocks>,
+    turn: Option<Turn>,
+    range: &RangeInclusive<u64>,
+    last: bool,
+    done: &Arc<Unlocked>,
+) -> Result {
+    let stateid = lock.stateid().unwrap_or(Stateid::ANONYMOUS);
+    let ops = (
+        Putfh(*lock.state().fh()),
+        Locku {
+            range: wire_range(range),
+            stateid,
+        },
+        last.then_some(FreeStateid(stateid)),
+    );
+    let server = lock.server().clone();
+    let cred = ARef::from(&**lock.state().owner().cred());
+    locks.begin_unlock();
+    let body = UnlockBody {
+        lock,
+        locks: locks.clone(),
+        turn,
+        sent: stateid,
+        revoked: false,
+        done: done.clone(),
+    };
+    server
+        .client()
+        .start(server.how(&cred), ops, body)
+        .map(drop)
+}
+
+/// Gives back a lock that recovery has set again, and that its owner has unlocked meanwhile. Does not wait for it; may sleep to
+/// allocate.
+pub(super) fn give_back(lock: &Arc<LockState>, range: &RangeInclusive<u64>) {
+    if let (Some(locks), Ok(done)) = (lock.state().locks(), Unlocked::new()) {
+        // If that fails, CLOSE will end it.
+        let _ = send_unlock(lock.clone(), locks, None, range, false, &done);
+    }
+}
+
 impl Turn {
     /// Asks the server once for the lock `wanted`; `wait` tells it that the caller will come again if it is refused. `EAGAIN`
     /// when another has a lock that is in the way. `EIO` when the owner has lost a lock, `EBADF` when the open was lost. May
@@ -349,27 +393,7 @@ impl Turn {
         let count = states.len();
         for (i, lock) in states.into_iter().enumerate() {
             let turn = turn.take_if(|_| i + 1 == count);
-            let stateid = lock.stateid().unwrap_or(Stateid::ANONYMOUS);
-            let ops = (
-                Putfh(*lock.state().fh()),
-                Locku {
-                    range: wire_range(range),
-                    stateid,
-                },
-                last.then_some(FreeStateid(stateid)),
-            );
-            let server = lock.server().clone();
-            let cred = ARef::from(&**lock.state().owner().cred());
-            locks.begin_unlock();
-            let body = UnlockBody {
-                lock,
-                locks: locks.clone(),
-                turn,
-                sent: stateid,
-                revoked: false,
-                done: done.clone(),
-            };
-            server.client().start(server.how(&cred), ops, body)?;
+            send_unlock(lock, &locks, turn, range, last, &done)?;
         }
         if count == 0 {
             drop(turn);

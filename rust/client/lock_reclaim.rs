@@ -16,6 +16,7 @@ use rnfs4_proto::{
 };
 
 use super::{
+    lock::give_back,
     lock_state::{
         wire_range,
         wire_type,
@@ -50,14 +51,7 @@ impl HeldLock {
 
     /// The LOCK that sets it again. `ENOENT` if it has been unlocked meanwhile, or the owner has lost another.
     pub(super) fn args(&self, reclaim: bool) -> Result<Lock<'static>> {
-        let inode = self.lock.state().inode().ok_or(ENOENT)?;
-        let mut granted = false;
-        if let Some(locks) = self.lock.state().locks() {
-            locks.for_each(self.lock.state(), |lock, held| {
-                granted |= Arc::ptr_eq(lock, &self.lock) && held.is_some();
-            });
-        }
-        if !granted && !inode.holds_lock(self.held.key, &self.held.range) {
+        if !self.is_held() {
             return Err(ENOENT);
         }
         Ok(Lock {
@@ -69,9 +63,24 @@ impl HeldLock {
         })
     }
 
-    /// The server has it again.
+    /// The server has it again. If it was unlocked meanwhile it is given back. May sleep to allocate.
     pub(super) fn done(&self, stateid: Stateid) {
         self.lock.update(stateid);
+        if !self.is_held() {
+            give_back(&self.lock, &self.held.range);
+        }
+    }
+
+    /// Whether the VFS lists it, or is about to.
+    fn is_held(&self) -> bool {
+        let mut held = false;
+        if let Some(locks) = self.lock.state().locks() {
+            locks.for_each(self.lock.state(), |lock, granted| {
+                held |= Arc::ptr_eq(lock, &self.lock) && granted.is_some();
+            });
+        }
+        let inode = self.lock.state().inode();
+        held || inode.is_some_and(|inode| inode.holds_lock(self.held.key, &self.held.range))
     }
 
     /// It could not be recovered.
