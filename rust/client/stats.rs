@@ -16,7 +16,6 @@ macro_rules! counters {
     ($($(#[$doc:meta])* $variant:ident = $name:literal,)*) => {
         /// What is counted.
         #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-        #[allow(dead_code)]
         pub(crate) enum Counter {
             $($(#[$doc])* $variant,)*
         }

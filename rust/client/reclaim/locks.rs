@@ -49,6 +49,7 @@ use super::{
             OpenState,
             Recovery, //
         },
+        stats::Counter,
     },
     wave::Wave, //
 };
@@ -238,9 +239,13 @@ impl Wave for Locks {
         }
     }
 
-    fn done(&mut self, _client: &Arc<Client>, index: u32, item: &LockItem) {
+    fn done(&mut self, client: &Arc<Client>, index: u32, item: &LockItem) {
         if let (Some((lock, _)), Some(Ok(stateid))) = (self.due(index), item.res) {
             lock.done(stateid);
+            client.count(match self.mark {
+                Recovery::Reboot => Counter::LocksReclaimed,
+                _ => Counter::LocksRetaken,
+            });
         }
         self.settled(index);
     }
