@@ -13,25 +13,32 @@ LIMIT=${LIMIT:-1.0}
 M=/mnt/prompt
 export LEASE=30 GRACE=10
 
-# Seconds until the count of that operation is no longer zero; fails after SECONDS.
-until_seen() {
-	local op=$1 seconds=$2 began=$EPOCHREALTIME
-	while [ "$(rpc_count "$op")" = 0 ]; do
-		awk -v a="$began" -v b="$EPOCHREALTIME" -v s="$seconds" 'BEGIN { exit !(b - a < s) }' || return 1
-	done
-	awk -v a="$began" -v b="$EPOCHREALTIME" 'BEGIN { printf "%.2f\n", b - a }'
+# The server's trace of EXCHANGE_IDs, with a mark for each time that it is up: one clock for both.
+TRACE=/sys/kernel/tracing/instances/prompt
+mkdir -p "$TRACE"
+echo 'name == "OP_EXCHANGE_ID"' >"$TRACE/events/nfsd/nfsd_compound_status/filter"
+echo 1 >"$TRACE/events/nfsd/nfsd_compound_status/enable"
+
+# Seconds from the last mark to the first EXCHANGE_ID since then; nothing if there was none.
+seen() {
+	awk '
+		{ match($0, / [0-9]+[.][0-9]+: /); time = substr($0, RSTART + 1, RLENGTH - 3) }
+		/tracing_mark_write: up/ { up = time; seen = "" }
+		/OP_EXCHANGE_ID/ && seen == "" { seen = time }
+		END { if (up != "" && seen != "") printf "%.3f\n", seen - up }' "$TRACE/trace" | grep .
 }
 
 # restart_seen DOWN: the server is down for so many seconds; then how long until the client introduces itself.
 restart_seen() {
 	server_stop
 	sleep "$1"
-	rpc_mark
+	: >"$TRACE/trace"
 	server_start
-	until_seen EXCHANGE_ID 100
+	echo up >"$TRACE/trace_marker"
+	within 100 seen
 }
 
-# restarts WHAT CLIENT N: the longest of N restarts.
+# restarts WHAT N: the longest of N restarts.
 restarts() {
 	local what=$1 n=$2 i seen worst=0 all=
 	for ((i = 0; i < n; i++)); do

@@ -139,9 +139,9 @@ impl Server {
     /// brought them. Bounded; killable.
     pub(super) fn close(&self, state: &Arc<OpenState>, access: Access) -> Option<Attrs> {
         state.uncount(access);
-        self.context_end();
         let attrs = self.reduce(state);
         state.owner().put_state(state);
+        self.context_end();
         attrs
     }
 
@@ -157,6 +157,7 @@ impl Server {
             };
             match told {
                 Some(attrs) => return attrs,
+                None if self.force().is_doomed() => return None,
                 None => msleep_killable(backoff.failed()).ok()?,
             }
         }

@@ -20,7 +20,10 @@ use rnfs4_proto::{
         SequenceRes, //
     },
     recovery::{
-        backoff::Backoff,
+        backoff::{
+            jitter,
+            Backoff, //
+        },
         machine::Event,
         table::{
             decide,
@@ -41,6 +44,7 @@ use rnfs4_proto::{
 
 use super::{
     fault::Plan,
+    force::Force,
     lock_state::LockState,
     nfs_client::Client,
     open_state::{
@@ -73,7 +77,10 @@ use crate::sys::{
         SyncCall,
         Task, //
     },
-    time::now_ms,
+    time::{
+        now_ms,
+        random_u64, //
+    },
     trace,
 };
 
@@ -175,6 +182,8 @@ pub(crate) struct Exchange<B: Body> {
     plan: Plan,
     backoff: Backoff,
     patience: Patience,
+    /// The server was in its grace period when it was asked last.
+    saw_grace: bool,
     /// When the request was made, for the lease.
     sent_ms: u64,
     finished: bool,
@@ -210,8 +219,8 @@ const fn class_of(op: u32) -> OpClass {
 
 /// Whether a call that is run twice does harm, so that the server has to keep its reply. All of these have small replies.
 const fn must_be_cached(op: u32) -> bool {
-    // CLOSE, CREATE, LINK, LOCK, LOCKU, OPEN, OPEN_DOWNGRADE, REMOVE, RENAME, SETATTR
-    matches!(op, 4 | 6 | 11 | 12 | 14 | 18 | 21 | 28 | 29 | 34)
+    // CLOSE, CREATE, LINK, LOCK, LOCKU, OPEN, OPEN_DOWNGRADE, REMOVE, RENAME, SETATTR, SETXATTR, REMOVEXATTR
+    matches!(op, 4 | 6 | 11 | 12 | 14 | 18 | 21 | 28 | 29 | 34 | 73 | 75)
 }
 
 impl<B: Body> Exchange<B> {
@@ -226,7 +235,8 @@ impl<B: Body> Exchange<B> {
             malformed: false,
             plan: Plan::Undecided,
             backoff: Backoff::default(),
-            patience: Patience::new(how.flags, how.patience_ms),
+            patience: Patience::new(how),
+            saw_grace: false,
             sent_ms: 0,
             finished: false,
             body,
@@ -347,6 +357,33 @@ impl<B: Body> Exchange<B> {
         false
     }
 
+    /// How long to wait after one more failure, in milliseconds: not as long as all others who failed.
+    fn back_off(&mut self) -> u32 {
+        jitter(self.backoff.failed(), random_u64() as u32)
+    }
+
+    /// The server is in its grace period: again after a while, or as soon as somebody gets through.
+    fn wait_for_grace(&mut self, task: &Task) {
+        self.saw_grace = true;
+        let mut at_most = msecs_to_jiffies(self.back_off()).max(1);
+        if let Some(left) = self.patience.left() {
+            at_most = at_most.min(left);
+        }
+        self.again(task, 0);
+        if !self.finished {
+            self.client.manager.sleep_in_grace(task, at_most);
+        }
+    }
+
+    /// Who has waited for the end of the grace period and gets another answer tells the others.
+    fn grace_may_be_over(&mut self) {
+        let graced = |r: &Reply<_>| r.status == Status::GRACE;
+        if self.saw_grace && self.reply.as_ref().is_some_and(|r| !graced(r)) {
+            self.saw_grace = false;
+            self.client.manager.grace_over();
+        }
+    }
+
     /// What an operation's error leads to. True when it is the caller's to see.
     fn operation_failed(&mut self, task: &Task, status: Status) -> bool {
         self.client.operation_status(status);
@@ -360,22 +397,25 @@ impl<B: Body> Exchange<B> {
             (Some(_), Some(_)) => StateKind::Lock,
         };
         match (decide(status, self.body.class(), kind), state) {
+            (Action::Delay, _) if status == Status::GRACE && !self.privileged => {
+                self.wait_for_grace(task);
+            }
             (Action::Retry | Action::Delay, _) => {
-                let delay = self.backoff.failed();
+                let delay = self.back_off();
                 self.again(task, delay);
             }
             (Action::DelayThenFail, _) if self.backoff.tries() < MAX_TRIES => {
-                let delay = self.backoff.failed();
+                let delay = self.back_off();
                 self.again(task, delay);
             }
             // Recovery's own calls bring such news to the state manager, which made them.
             (Action::Recover(need), _) if !self.privileged => {
                 self.client.tell(Event::Saw(need));
-                let delay = self.backoff.failed();
+                let delay = self.back_off();
                 self.again(task, delay);
             }
             (Action::Refresh, Some(_)) => {
-                let delay = self.backoff.failed();
+                let delay = self.back_off();
                 self.again(task, delay);
             }
             (Action::State, Some((state, sent))) => {
@@ -398,7 +438,7 @@ impl<B: Body> Exchange<B> {
         if moved_on {
             return self.again(task, 0);
         }
-        let delay = self.backoff.failed();
+        let delay = self.back_off();
         let at_most = self.patience.left();
         self.client.recover_state(state, how);
         self.again(task, 0);
@@ -422,10 +462,11 @@ impl<B: Body> Exchange<B> {
         if let Some(slot) = self.slot.as_mut() {
             self.client.session().park(slot);
         }
+        self.plan = self.plan.again();
         if !task.restart_prepare() {
             return self.finish(Err(ERESTARTSYS));
         }
-        let delay = self.backoff.failed();
+        let delay = self.back_off();
         let at_most = self.patience.left();
         if !self.client.sleep_until_connected(task, at_most) {
             // It is there already, but may break as soon again.
@@ -452,7 +493,8 @@ impl<B: Body> Exchange<B> {
 
 impl<B: Body> RpcCall for Exchange<B> {
     fn prepare(&mut self, task: &Task) {
-        if let Some(err) = self.patience.exhausted() {
+        let put_off = self.backoff.tries() > 0;
+        if let Some(err) = self.patience.exhausted(put_off) {
             return task.exit(err);
         }
         if !self.unpark(task) {
@@ -522,7 +564,7 @@ impl<B: Body> RpcCall for Exchange<B> {
             Err(err)
                 if self.reply.is_none()
                     && connection_lost(err)
-                    && self.patience.exhausted().is_none() =>
+                    && self.patience.exhausted(false).is_none() =>
             {
                 self.client.disconnected();
                 if self.outlives_connection() {
@@ -534,6 +576,7 @@ impl<B: Body> RpcCall for Exchange<B> {
         if !self.sequence_done(task) {
             return;
         }
+        self.grace_may_be_over();
         match &self.reply {
             Some(reply) if !reply.status.is_ok() => {
                 let status = reply.status;
@@ -604,6 +647,8 @@ pub(crate) struct How<'a> {
     pub(crate) pages: Option<&'a PageVec>,
     /// Whose tasks the call's is one of.
     pub(crate) rpc: &'a RpcClnt,
+    /// The mount's orders, where it is a mount's call.
+    pub(crate) force: Option<&'a Arc<Force>>,
 }
 
 impl Client {

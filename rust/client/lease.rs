@@ -229,6 +229,7 @@ impl Client {
             patience_ms: 0,
             pages: None,
             rpc: self.rpc(),
+            force: None,
         }
     }
 }

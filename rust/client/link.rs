@@ -236,6 +236,11 @@ impl Client {
             .unless_fit_to_resend(|| self.link.lost.sleep(task, false, at_most))
     }
 
+    /// There is a connection, and the session is not being recovered: a call that is made now gets an answer.
+    pub(super) fn is_fit(&self) -> bool {
+        !self.manager.unless_fit_to_resend(|| {}) && !self.session().is_draining()
+    }
+
     /// See [`Session::unpark`](super::session::Session::unpark).
     pub(super) fn unpark(
         &self,

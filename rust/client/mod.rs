@@ -4,7 +4,7 @@
 //!
 //! * [`registry`], [`nfs_client`]: which clients there are, and what each has.
 //! * [`exchange`], [`session`], [`patience`], [`async_ops`], [`bare`]: how a compound gets its answer.
-//! * [`link`]: the connection, and what happens when it breaks.
+//! * [`link`], [`force`]: the connection, what happens when it breaks, and how one gets rid of a mount that waits for it.
 //! * [`owner`], [`open_state`], [`open_context`], [`open`], [`close`]: open files.
 //! * [`state_manager`], [`lease`], [`reclaim`], [`renew`]: the lease, and recovery when it or the server is lost.
 //! * [`observe`], [`stats`], [`timeline`], [`debugfs`]: what the client tells of itself.
@@ -20,6 +20,7 @@ mod delegation;
 mod errno;
 mod exchange;
 mod fault;
+mod force;
 mod iostats;
 mod lease;
 mod link;

@@ -34,7 +34,10 @@ use super::{
     },
     server::Server,
 };
-use crate::sys::fs::VfsInode;
+use crate::sys::{
+    fs::VfsInode,
+    wait::current_was_killed, //
+};
 
 /// What has to be closed when a context goes. It is a work item of its own, made with the context, so that the last
 /// request may drop it where nothing can be allocated or waited for.
@@ -169,6 +172,10 @@ impl OpenContext {
     /// Gives up a file's hold on the context. If no request uses it any more the file is closed at once, and the attributes that
     /// came with that are returned; else it is closed when the last request is done. May sleep.
     pub(crate) fn close(this: Arc<Self>) -> Option<Attrs> {
+        if current_was_killed() {
+            // Dropping it leaves the rest to the queue.
+            return None;
+        }
         let mut this = Arc::into_unique_or_drop(this)?;
         // Fields of a context are not pinned.
         let closing = this.as_mut().get_mut().closing.take()?;

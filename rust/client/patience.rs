@@ -13,25 +13,34 @@ use kernel::{
     },
 };
 
+use super::{
+    exchange::How,
+    force::Orders, //
+};
 use crate::sys::{
     sunrpc::Flags,
     time::now_ms, //
 };
 
+/// How long a call of a doomed mount sleeps at most before it looks around, in milliseconds.
+const HURRY_MS: u64 = 100;
+
 /// The patience of one call.
 pub(super) struct Patience {
     flags: Flags,
+    orders: Option<Orders>,
     major_ms: u64,
     /// When it is exhausted.
     until_ms: u64,
 }
 
 impl Patience {
-    /// That of a call that begins now; `major_ms` is the major timeout of a soft one.
-    pub(super) fn new(flags: Flags, major_ms: u64) -> Self {
+    /// That of a call that begins now.
+    pub(super) fn new(how: &How<'_>) -> Self {
         let mut this = Self {
-            flags,
-            major_ms,
+            flags: how.flags,
+            orders: how.force.map(Orders::new),
+            major_ms: how.patience_ms,
             until_ms: u64::MAX,
         };
         this.renew();
@@ -55,22 +64,29 @@ impl Patience {
 
     /// Whether another connection is waited for when this one breaks.
     pub(super) fn outlives_connection(&self) -> bool {
-        match self.flags {
-            Flags::Hard => true,
-            Flags::Soft | Flags::SoftErr => self.exhausted().is_none(),
-            Flags::Once | Flags::Mount => false,
-        }
+        matches!(self.flags, Flags::Hard | Flags::Soft | Flags::SoftErr)
     }
 
-    /// The error for the caller, once it is exhausted.
-    pub(super) fn exhausted(&self) -> Option<Error> {
+    /// The error for the caller, once it is exhausted. `put_off`: the server answers, but wants the call to come again later.
+    pub(super) fn exhausted(&mut self, put_off: bool) -> Option<Error> {
+        if self.orders.as_mut().is_some_and(|o| o.end(put_off)) {
+            return Some(EIO);
+        }
         self.error().filter(|_| now_ms() >= self.until_ms)
     }
 
     /// How long the call may sleep; `None` for ever.
     pub(super) fn left(&self) -> Option<Jiffies> {
-        self.error()?;
-        let ms = self.until_ms.saturating_sub(now_ms());
+        let mut ms = u64::MAX;
+        if self.error().is_some() {
+            ms = self.until_ms.saturating_sub(now_ms());
+        }
+        if self.orders.as_ref().is_some_and(Orders::hurry) {
+            ms = ms.min(HURRY_MS);
+        }
+        if ms == u64::MAX {
+            return None;
+        }
         Some(msecs_to_jiffies(ms.min(u64::from(u32::MAX)) as u32).max(1))
     }
 }

@@ -47,7 +47,7 @@ pub(crate) struct Registry {
     made: Atomic<u64>,
     #[pin]
     clients: Mutex<KVec<Entry>>,
-    /// Clients whose teardown has not finished. Not behind the mutex, which a mount holds for long: who waits looks in between
+    /// Mounts that still have a file to close, and clients whose teardown has not finished. Not behind the mutex, which a mount holds for long: who waits looks in between
     /// going to sleep, where he may not wait for a mutex.
     #[pin]
     leaving: SpinLock<u32>,
@@ -146,7 +146,13 @@ impl Registry {
         let _ = self.queue.enqueue::<_, TEARDOWN>(client.clone());
     }
 
-    /// A client is gone.
+    /// A mount is on its way out, and has left when what this returns is dropped.
+    pub(super) fn depart(self: &Arc<Self>) -> Departure {
+        *self.leaving.lock() += 1;
+        Departure(self.clone())
+    }
+
+    /// A client or a mount is gone.
     pub(super) fn left(&self) {
         *self.leaving.lock() -= 1;
         self.gone.wake_all();
@@ -155,7 +161,6 @@ impl Registry {
     /// Waits until the clients that are on their way out have gone, bounded by `timeout_ms`: what umount does, so that the
     /// server knows of it when umount returns.
     pub(crate) fn wait_left(&self, timeout_ms: u32) {
-        self.queue.flush();
         let timeout = kernel::time::msecs_to_jiffies(timeout_ms);
         let _ = self.gone.wait_killable_timeout(timeout, || self.is_quiet());
     }
@@ -172,6 +177,15 @@ impl Registry {
             != Waited::True
         {}
         self.queue.flush();
+    }
+}
+
+/// A mount on its way out.
+pub(super) struct Departure(Arc<Registry>);
+
+impl Drop for Departure {
+    fn drop(&mut self) {
+        self.0.left();
     }
 }
 

@@ -11,6 +11,7 @@ use kernel::{
         Arc,
         SpinLock, //
     },
+    time::msecs_to_jiffies, //
 };
 use rnfs4_proto::{
     attrs::{
@@ -47,6 +48,7 @@ use super::{
         StatusExt, //
     },
     exchange::How,
+    force::Force,
     iostats::IoStats,
     nfs_client::Client,
     open_state::OpenState,
@@ -54,18 +56,19 @@ use super::{
     params::MountParams,
     registry::{
         ClientUser,
+        Departure,
         Registry, //
     },
 };
 use crate::sys::{
     mm::PageVec,
     net::NetNs,
-    sunrpc::{
-        PagedReply,
-        RpcClnt, //
-    },
+    sunrpc::PagedReply,
     time::now_ms,
-    wait::WaitQueue, //
+    wait::{
+        WaitQueue,
+        Waited, //
+    },
 };
 
 /// Largest READ or WRITE, as NFS_MAX_FILE_IO_SIZE of the C client.
@@ -76,14 +79,16 @@ const MIN_IO: u32 = 4096;
 pub(super) const IO_OVERHEAD: u32 = 4096;
 /// Bytes of directory entries asked for at a time.
 const READDIR_SIZE: u32 = 64 << 10;
+/// How long umount waits for files to be closed, in milliseconds.
+const CLOSE_MS: u32 = 5000;
 /// How long umount waits for the client to take leave of the server, in milliseconds.
 const LEAVE_MS: u32 = 10_000;
 
 /// A mounted file system of a server (`struct nfs_server`).
 #[pin_data]
 pub(crate) struct Server {
-    /// The mount's own tasks, on the client's connection. Before `client`, so that it goes first.
-    rpc: RpcClnt,
+    /// The mount's own tasks, and how they are ended.
+    force: Arc<Force>,
     client: ClientUser,
     params: MountParams,
     fsid: Fsid,
@@ -101,6 +106,9 @@ pub(crate) struct Server {
     contexts: SpinLock<u32>,
     #[pin]
     contexts_gone: WaitQueue,
+    /// Set once the superblock is dead. The last field: it goes after the client.
+    #[pin]
+    departure: SpinLock<Option<Departure>>,
 }
 
 /// A server and the object on it that was asked for.
@@ -156,13 +164,15 @@ impl Server {
             )?;
         }
         let rpc = client.rpc().on_same_connection(params.timeout())?;
+        let force = Force::new(&client, rpc)?;
         let how = How {
             cred: client.cred(),
             privileged: false,
             flags: params.patience,
             patience_ms: params.major_timeout_ms(),
             pages: None,
-            rpc: &rpc,
+            rpc: force.rpc(),
+            force: Some(&force),
         };
         let ops = (
             Putrootfh,
@@ -178,7 +188,7 @@ impl Server {
         }
         let (root_fh, root_attrs, info) = (getfh.errno()?, getattr.errno()?, fsattr.errno()?);
         drop(path);
-        let server = Self::new(rpc, client, params, &root_attrs, &info)?;
+        let server = Self::new(force, client, params, &root_attrs, &info)?;
         server.client.lease_time(info.lease_time);
         server.client.add_server(&server)?;
         Ok(Connected {
@@ -189,7 +199,7 @@ impl Server {
     }
 
     fn new(
-        rpc: RpcClnt,
+        force: Arc<Force>,
         client: ClientUser,
         params: MountParams,
         root: &Attrs,
@@ -213,7 +223,7 @@ impl Server {
         let owners = Owners::new()?;
         Arc::pin_init(
             pin_init!(Self {
-                rpc,
+                force,
                 client,
                 params,
                 fsid: root.fsid,
@@ -227,6 +237,7 @@ impl Server {
                 owners,
                 contexts <- new_spinlock!(0),
                 contexts_gone <- WaitQueue::new(),
+                departure <- new_spinlock!(None),
             }),
             GFP_KERNEL,
         )
@@ -247,20 +258,32 @@ impl Server {
         }
     }
 
-    /// Waits until no context holds an inode: what the last close or write leaves behind when the superblock is to be killed.
-    /// Everything dirty has been written. May sleep.
+    /// The superblock is about to be killed: from now on SIGKILL to this process, or an `umount -f` of a moment ago, keeps it from
+    /// waiting for the server. May sleep.
+    pub(crate) fn kill_begin(&self) {
+        self.force.kill_begin();
+    }
+
+    /// Waits until every context is closed: what the last close or write leaves behind when the superblock is to be killed.
+    /// Everything dirty has been written, so this is but a courtesy to the server, and bounded. May sleep.
     pub(crate) fn wait_contexts_gone(&self) {
-        self.contexts_gone
-            .wait_idle_until(|| *self.contexts.lock() == 0);
+        let gone = || *self.contexts.lock() == 0;
+        let patience = msecs_to_jiffies(CLOSE_MS);
+        if self.contexts_gone.wait_idle_timeout(patience, gone) != Waited::True {
+            self.force.doom();
+            self.contexts_gone.wait_idle_until(gone);
+        }
     }
 
     /// What kill_sb calls when the superblock is dead: its open state is no longer recovered, and if it was the client's last,
     /// waits (bounded) until the server knows that the client has gone. May sleep.
     pub(crate) fn disconnect(self: Arc<Self>) {
+        self.force.kill_end();
         self.client.remove_server(&self);
         let registry = self.client.registry().clone();
-        // Contexts that are still being closed hold the server; let them finish.
-        registry.queue().flush();
+        // A call may still hold the server, and with it the client. Not so the queue as a whole: on it, other mounts may wait for
+        // servers of theirs.
+        *self.departure.lock() = Some(registry.depart());
         drop(self);
         registry.wait_left(LEAVE_MS);
     }
@@ -268,6 +291,11 @@ impl Server {
     /// The client that all mounts of this server share.
     pub(crate) fn client(&self) -> &Arc<Client> {
         &self.client
+    }
+
+    /// How the mount's calls are ended.
+    pub(super) fn force(&self) -> &Force {
+        &self.force
     }
 
     pub(super) fn owners(&self) -> &Arc<Owners> {
@@ -286,7 +314,7 @@ impl Server {
 
     /// Prints statistics of its calls, and of those that the client made for itself. May sleep.
     pub(crate) fn show_calls(&self, m: &SeqFile) {
-        self.rpc.show_stats(m);
+        self.force.rpc().show_stats(m);
     }
 
     /// How long it has been mounted, in milliseconds.
@@ -332,7 +360,8 @@ impl Server {
             flags: self.params.patience,
             patience_ms: self.params.major_timeout_ms(),
             pages: None,
-            rpc: &self.rpc,
+            rpc: self.force.rpc(),
+            force: Some(&self.force),
         }
     }
 
@@ -364,7 +393,7 @@ impl Server {
 
     /// `umount -f`: ends what waits for the server.
     pub(crate) fn umount_begin(&self) {
-        self.rpc.cancel_tasks();
+        self.force.end_calls();
     }
 
     /// An open for writing of this file by `cred`, whose stateid SETATTR(size) can use.

@@ -278,6 +278,16 @@ impl Session {
         self.slot_queue.wake_next();
     }
 
+    /// Has every task without a slot look whether it still wants one. Any context.
+    pub(crate) fn wake_waiting(&self) {
+        self.slot_queue.wake_all();
+    }
+
+    /// Whether only recovery gets slots.
+    pub(crate) fn is_draining(&self) -> bool {
+        self.inner.lock().table.is_draining()
+    }
+
     /// From now on only privileged calls get slots.
     pub(crate) fn begin_drain(&self) {
         self.inner.lock().table.begin_drain();

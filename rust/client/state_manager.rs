@@ -85,6 +85,9 @@ pub(crate) struct Manager {
     /// Calls that wait for one state to be recovered.
     #[pin]
     recovered: RpcWaitQueue,
+    /// Calls that wait for the end of the server's grace period.
+    #[pin]
+    grace: RpcWaitQueue,
     #[pin]
     thread: Mutex<Option<KThread>>,
     /// There was a session once: from now on nothing is given up.
@@ -104,6 +107,7 @@ impl Manager {
             machine <- new_spinlock!(Machine::new(false)),
             news <- WaitQueue::new(),
             recovered <- RpcWaitQueue::new(c"rnfs4 recovery"),
+            grace <- RpcWaitQueue::new(c"rnfs4 grace"),
             thread <- new_mutex!(None),
             established: Atomic::new(false),
             leaving: Atomic::new(false),
@@ -119,6 +123,16 @@ impl Manager {
     /// A copy of the machine, for who wants to see.
     pub(super) fn machine(&self) -> Machine {
         self.machine.lock().clone()
+    }
+
+    /// Puts a call that the server's grace period keeps out to sleep for that long, or until somebody got through.
+    pub(super) fn sleep_in_grace(&self, task: &Task, at_most: Jiffies) {
+        self.grace.sleep(task, false, Some(at_most));
+    }
+
+    /// Somebody got through.
+    pub(super) fn grace_over(&self) {
+        self.grace.wake_all();
     }
 
     /// See [`Machine::connects_anew`].
@@ -356,7 +370,10 @@ impl Client {
                 self.taken(step, self.check_lease());
             }
             Step::ReclaimReboot => self.reclaim_reboot(),
-            Step::ReclaimComplete => self.taken(step, self.reclaim_complete()),
+            Step::ReclaimComplete => {
+                self.taken(step, self.reclaim_complete());
+                self.manager.grace_over();
+            }
             Step::ReclaimNograce => self.reclaim_nograce(),
         }
     }

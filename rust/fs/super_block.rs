@@ -79,6 +79,10 @@ impl SuperOperations for Rnfs4Fs {
         })
     }
 
+    fn kill_begin(sb: &SuperBlock) {
+        sb.info().server.kill_begin();
+    }
+
     fn written(sb: &SuperBlock) {
         sb.info().server.wait_contexts_gone();
     }

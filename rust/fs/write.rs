@@ -75,7 +75,10 @@ use crate::{
             WritebackControl,
             LLONG_MAX, //
         },
-        wait::msleep_killable,
+        wait::{
+            current_was_killed,
+            msleep_killable, //
+        },
     },
 };
 
@@ -431,8 +434,12 @@ fn back_off(rounds: &mut u32, again: bool) -> Result {
 }
 
 /// Writes all dirty data of the file and makes it safe. Errors of the writes are the mapping's; an error here means that
-/// the flush did not come to its end: `ERESTARTSYS` or `EINTR` when the task is being killed. Sleeps.
+/// the flush did not come to its end: `ERESTARTSYS` or `EINTR` when the task is being killed. A task that has been killed already
+/// does not wait at all: writeback does the rest. Sleeps.
 pub(crate) fn flush(inode: &Inode) -> Result {
+    if current_was_killed() {
+        return inode.mapping().flush();
+    }
     flush_range(inode, 0..=LLONG_MAX)
 }
 

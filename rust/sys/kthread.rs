@@ -10,7 +10,8 @@ use kernel::{
     bindings as kb,
     error::from_err_ptr,
     ffi,
-    prelude::*, //
+    prelude::*,
+    task::Task, //
 };
 use rnfs4_bindings as bindings;
 
@@ -72,4 +73,10 @@ impl Drop for KThread {
 pub(crate) fn should_stop() -> bool {
     // SAFETY: Always safe in a kernel thread.
     unsafe { bindings::kthread_should_stop() }
+}
+
+/// Whether `task` is being killed: what `fatal_signal_pending()` says.
+pub(crate) fn is_being_killed(task: &Task) -> bool {
+    // SAFETY: The task_struct is counted; the call looks at its pending signals.
+    unsafe { bindings::fatal_signal_pending(task.as_ptr()) }
 }

@@ -130,3 +130,10 @@ pub(crate) fn current_is_exiting() -> bool {
     // SAFETY: The helper looks at the current task only.
     unsafe { bindings::current_is_exiting() }
 }
+
+/// Tells whether the calling task is on its way out because of a signal: what it has open is closed for it, and it must not wait for
+/// anybody. SIGKILL is no longer pending then, so that killable waits are not.
+pub(crate) fn current_was_killed() -> bool {
+    // SAFETY: The helper looks at the current task only.
+    unsafe { bindings::current_was_killed() }
+}

@@ -120,6 +120,19 @@ void rnfs4_helper_mapping_private_unlock(struct address_space *mapping)
 struct folio *rnfs4_helper_write_begin_get_folio(const struct kiocb *iocb, struct address_space *mapping,
 						 unsigned long index, size_t len)
 {
+	struct folio *folio;
+
+	/* A folio that is being read stays locked for as long as the server is silent: whoever wants to write to it is to be killable. */
+	while (!IS_ERR(folio = filemap_get_folio(mapping, index))) {
+		if (folio_lock_killable(folio)) {
+			folio_put(folio);
+			return ERR_PTR(-EINTR);
+		}
+		if (folio->mapping == mapping && folio_contains(folio, index))
+			return folio;
+		folio_unlock(folio);
+		folio_put(folio);
+	}
 	return write_begin_get_folio(iocb, mapping, index, len);
 }
 

@@ -30,6 +30,11 @@ const struct cred *rnfs4_helper_get_current_cred(void)
 	return get_current_cred();
 }
 
+bool rnfs4_helper_fatal_signal_pending(struct task_struct *task)
+{
+	return fatal_signal_pending(task);
+}
+
 void rnfs4_helper_init_waitqueue_head(struct wait_queue_head *wq)
 {
 	init_waitqueue_head(wq);
@@ -63,4 +68,10 @@ void rnfs4_helper_ratelimit_default_init(struct ratelimit_state *rs)
 bool rnfs4_helper_current_is_exiting(void)
 {
 	return current->flags & PF_EXITING;
+}
+
+bool rnfs4_helper_current_was_killed(void)
+{
+	/* The status as wait() shows it: the low bits are the signal. */
+	return current->flags & PF_EXITING && current->signal->group_exit_code & 0x7f;
 }

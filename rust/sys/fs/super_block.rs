@@ -213,6 +213,9 @@ pub(crate) trait SuperOperations: FileSystem {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
 
+    /// The superblock is about to be killed; what is dirty will be written next. May sleep.
+    fn kill_begin(sb: &SuperBlock<Self>);
+
     /// The superblock is about to be killed, and everything dirty has been written: waits until no I/O holds an inode. May
     /// sleep.
     fn written(sb: &SuperBlock<Self>);
@@ -438,6 +441,7 @@ pub(super) unsafe extern "C" fn kill_sb<T: SuperOperations>(sb: *mut kb::super_b
     // `kill_anon_super()` no `test` of `sget_fc()` runs on this superblock, and no inode of it is in use.
     unsafe {
         let info = (*sb).s_fs_info.cast::<T::SuperInfo>();
+        T::kill_begin(SuperBlock::from_raw(sb));
         // `generic_shutdown_super()` writes back, too, but then finds fault with inodes that I/O still holds.
         kb::sync_filesystem(sb);
         T::written(SuperBlock::from_raw(sb));

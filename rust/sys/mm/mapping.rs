@@ -90,6 +90,12 @@ impl<P: PageCache> Mapping<P> {
         to_result(unsafe { bindings::filemap_check_wb_err(self.as_ptr(), since.0) })
     }
 
+    /// Starts to write what is dirty and not being written yet, and waits for nothing (`filemap_flush()`). May sleep.
+    pub(crate) fn flush(&self) -> Result {
+        // SAFETY: The mapping is valid.
+        to_result(unsafe { kb::filemap_flush(self.as_ptr()) })
+    }
+
     /// Starts writing all dirty folios that hold bytes of `range` (`WB_SYNC_ALL`). Sleeps, but does not wait for the
     /// writes.
     pub(crate) fn fdatawrite_range(&self, range: RangeInclusive<u64>) -> Result {
@@ -118,7 +124,7 @@ impl<P: PageCache> Mapping<P> {
         unsafe { bindings::mapping_tagged_writeback(self.as_ptr()) }
     }
 
-    /// Finds or makes the folio for a write of `len` bytes at `pos` and locks it. Sleeps.
+    /// Finds or makes the folio for a write of `len` bytes at `pos` and locks it. Sleeps; `EINTR` when the task is being killed.
     ///
     /// `iocb` is what `->write_begin()` was given, or null.
     ///
