@@ -8,7 +8,7 @@
 . "$(dirname "$0")/lib.sh"
 
 cat >/tmp/hold_two.py <<'END_OF_PROGRAM'
-"""hold_two.py KEPT REVOKED RECORDS: opens and locks both files and a third beside KEPT, to which a thread appends a record now and then,
+"""hold_two.py KEPT REVOKED RECORDS: opens both files, locks KEPT, and opens a third beside it, to which a thread appends a record now and then,
 each acknowledged with its time in RECORDS; prints "held"; when /tmp/revoked is there writes to REVOKED, and then tells for both files
 what each call gives."""
 import errno, fcntl, os, sys, threading, time
@@ -88,12 +88,13 @@ longest_gap() {
 }
 
 declare -A pids
-plan 9
+plan 10
 echo 0 >/proc/sys/fs/leases-enable
 echo 0 >/proc/sys/vm/dirty_writeback_centisecs
 server_sh "mkdir -p $EXPORT/other && mount -t tmpfs tmpfs $EXPORT/other && exportfs -o rw,no_root_squash,fsid=1 '*:$EXPORT/other'"
 revoke rnfs4
 is "rnfs4: what is open on one of two file systems is taken back" $? 0
+is "it is locked on the other" "$(answer rnfs4 lock), $held_before" "ok, 1 1"
 is "there, a write is repeated with a new open" "$(answer rnfs4 revoked)" "ok ok ok"
 is "on the other, dirty data is synced, read() and write() go on" "$(answer rnfs4 kept)" "ok first ok ok"
 is "and the server has it" "$(cat "$EXPORT/kept-rnfs4")" $'First\ndirty'
