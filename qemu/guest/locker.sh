@@ -13,6 +13,9 @@
 #	locker_kill NAME	the same by SIGKILL; how long that took, in seconds
 
 LOCKERS=/tmp/lockers
+# How long, in seconds, may take what happens at once: the debug kernel is slow.
+AT_ONCE=1
+[ ! -e /sys/kernel/debug/kmemleak ] || AT_ONCE=4
 declare -A locker_in locker_out locker_pids
 
 locker() {

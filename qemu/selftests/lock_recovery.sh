@@ -76,7 +76,7 @@ server_stop
 tell p lock a u 0 10
 tell q lock b w 0 10
 is "an unlock and a lock wait" "$(answer p 1) $(answer q 0.2)" "no answer no answer"
-below "who waits for a lock can be killed" "$(locker_kill q)" 1
+below "who waits for a lock can be killed" "$(locker_kill q)" "$AT_ONCE"
 server_start
 is "the unlock is done when the server is back" "$(answer p 40)" ok
 grace_over

@@ -122,20 +122,20 @@ tell c lock f w 0 10 wait
 is "both wait" "$(answer q 1) $(answer c 0.2)" "no answer no answer"
 begin=$EPOCHREALTIME
 is "an unlock wakes the process at our side" "$(at p lock f u 0 10) $(answer q 5)" "ok ok"
-below "at once" "$(awk -v a="$begin" -v b="$EPOCHREALTIME" 'BEGIN { print b - a }')" 1
+below "at once" "$(awk -v a="$begin" -v b="$EPOCHREALTIME" 'BEGIN { print b - a }')" "$AT_ONCE"
 is "the other client gets it when we have done" "$(at q lock f u 0 10) $(answer c 40)" "ok ok"
 tell p lock f w 0 10 wait
 is "we wait for the other client" "$(answer p 1)" "no answer"
 is "and have it soon after" "$(at c lock f u 0 10) $(answer p 3)" "ok ok"
 tell q lock f w 0 10 wait
 sleep 0.5
-below "a process that waits for another can be killed" "$(locker_kill q)" 1
+below "a process that waits for another can be killed" "$(locker_kill q)" "$AT_ONCE"
 is "taken by the other client" "$(at p lock f u 0 10) $(at c lock f w 0 10)" "ok ok"
 locker q
 at q open f "$R/f" >/dev/null
 tell q lock f w 0 10 wait
 sleep 1.5
-below "a process that waits for the other client can be killed" "$(locker_kill q)" 1
+below "a process that waits for the other client can be killed" "$(locker_kill q)" "$AT_ONCE"
 is "it leaves nothing behind" "$(at c lock f u 0 0) $(at c lock f w 0 10) $(at c lock f u 0 0)" "ok ok ok"
 locker q
 is "two that wait for each other" "$(at q open f "$R/f") $(at p lock f w 0 1) $(at q lock f w 1 1)" "ok ok ok"
@@ -170,7 +170,7 @@ note "what goes with a descriptor or a process"
 at p open f "$R/f" >/dev/null
 is "a process's locks go with any descriptor" "$(at p lock f w 0 10) $(at p open g "$R/f") $(at p close g) $(held)" "ok ok ok "
 is "locked again" "$(at p lock f w 0 10) $(at p lock f r 20 10)" "ok ok"
-below "the process is killed" "$(locker_kill p)" 1
+below "the process is killed" "$(locker_kill p)" "$AT_ONCE"
 soon_held "its locks are gone" ""
 locker p
 at p open f "$R/f" >/dev/null
