@@ -9,6 +9,7 @@ read, or the name of the error (EIO). Nothing is forked and nothing else is done
     read NAME                   reads from the beginning, all of it
     fsync NAME
     close NAME
+    ranges NAME COUNT           locks so many single bytes of it, every other one
     openmany NAME PATH COUNT    opens PATH/0, PATH/1, ... for reading and writing
     lockmany NAME               locks each of them as a whole
     writemany NAME              writes a byte to each
@@ -63,6 +64,9 @@ def do(files, command, *args):
         return os.pread(fd, 1 << 20, 0).decode().replace("\n", " ").strip()
     elif command == "fsync":
         os.fsync(fd)
+    elif command == "ranges":
+        for n in range(int(args[0])):
+            fcntl.lockf(fd, fcntl.LOCK_EX, 1, 2 * n)
     elif command == "close":
         del files[name]
         os.close(fd)
