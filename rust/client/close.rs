@@ -64,6 +64,10 @@ impl Body for CloseBody<'_> {
         OpClass::Close
     }
 
+    fn needs(&self) -> Option<&Arc<OpenState>> {
+        Some(self.state)
+    }
+
     fn refresh(&mut self, ops: &mut Self::Ops) -> Result {
         // Recovery may have been here since the arguments were made.
         match self.state.reduction() {
@@ -103,6 +107,10 @@ impl Body for DowngradeBody<'_> {
 
     fn class(&self) -> OpClass {
         OpClass::Close
+    }
+
+    fn needs(&self) -> Option<&Arc<OpenState>> {
+        Some(self.state)
     }
 
     fn refresh(&mut self, ops: &mut Self::Ops) -> Result {

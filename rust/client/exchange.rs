@@ -102,6 +102,11 @@ pub(crate) trait Body {
         None
     }
 
+    /// The open state without which the call is not to be sent: while that is lost, the call waits.
+    fn needs(&self) -> Option<&Arc<OpenState>> {
+        self.state().map(|(state, _)| state)
+    }
+
     /// Bulk data sent or received.
     fn pages(&self) -> Option<&PageVec> {
         None
@@ -139,6 +144,10 @@ impl<B: Body> Body for &mut B {
 
     fn lock(&self) -> Option<&Arc<LockState>> {
         (**self).lock()
+    }
+
+    fn needs(&self) -> Option<&Arc<OpenState>> {
+        (**self).needs()
     }
 
     fn pages(&self) -> Option<&PageVec> {
@@ -474,6 +483,20 @@ impl<B: Body> Exchange<B> {
         }
     }
 
+    /// Before the call gets a slot: whether it has to wait for recovery, and sleeps.
+    fn is_unfit(&self, task: &Task) -> bool {
+        let makes = matches!(
+            self.body.class(),
+            OpClass::Open | OpClass::Lock | OpClass::Lockt
+        );
+        let state = self.body.needs();
+        !self.privileged
+            && (makes || state.is_some())
+            && self
+                .client
+                .sleep_until_fit(task, state.map(|s| &**s), makes, self.patience.left())
+    }
+
     /// Before a parked call is sent again. False when it is not, or not yet.
     fn unpark(&mut self, task: &Task) -> bool {
         let Some(slot) = self.slot.as_mut() else {
@@ -500,6 +523,9 @@ impl<B: Body> RpcCall for Exchange<B> {
         if !self.unpark(task) {
             return;
         }
+        if self.slot.is_none() && self.is_unfit(task) {
+            return;
+        }
         while self.slot.is_none() {
             let lone = self.ops.1.count() == 0;
             let at_most = self.patience.left();
@@ -512,6 +538,10 @@ impl<B: Body> RpcCall for Exchange<B> {
                     let cache = !self.body.is_batch() && must_be_cached(self.ops.1.main_op());
                     self.ops.0 = slot.sequence(cache);
                     self.slot = Some(slot);
+                    // Recovery, which waits for calls with a slot, may have begun and ended since the first look.
+                    if self.is_unfit(task) {
+                        return self.release_slot();
+                    }
                     self.sent_ms = now_ms();
                     if let Err(err) = self.body.refresh(&mut self.ops.1) {
                         return task.exit(err);

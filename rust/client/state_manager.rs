@@ -151,14 +151,25 @@ impl Manager {
     }
 }
 
-/// Whether nobody else may talk to the server during a step.
+/// Whether no call may be in flight when a step begins.
 ///
 /// Opening anew what one file lost is nobody else's business: others go on meanwhile.
 fn needs_drain(step: Step) -> bool {
     !matches!(
         step,
-        Step::Idle | Step::Wait(_) | Step::Probe | Step::CheckLease | Step::ReclaimNograce
+        Step::Idle
+            | Step::Wait(_)
+            | Step::Probe
+            | Step::CheckLease
+            | Step::ReclaimComplete
+            | Step::ReclaimNograce
     )
+}
+
+/// Whether others may talk to the server during a step: in the passes over the states they may, for
+/// [what is not in question](Client::sleep_until_fit).
+fn is_shared(step: Step) -> bool {
+    step == Step::ReclaimReboot || !needs_drain(step)
 }
 
 /// Whether it is not yet known what comes of the session: a drain goes on, and calls whose connection broke wait.
@@ -194,18 +205,22 @@ impl Client {
 
     /// Tells the state manager what happened. Any context that may take a spinlock.
     pub(super) fn tell(&self, event: Event) {
-        let step = {
+        let (step, may_open) = {
             let mut machine = self.manager.machine.lock();
             let (was, was_idle) = (machine.bits(), machine.is_idle());
+            let might_open = machine.may_open();
             let mark = machine.event(now_ms(), event);
             // Before the lock goes: no pass over the states may begin, or end, between the decision and the marks.
             if self.apply(mark, event) {
                 machine.event(now_ms(), Event::MarkedNograce);
             }
             self.observe(event, was, was_idle, &machine);
-            machine.todo()
+            (machine.todo(), machine.may_open() && !might_open)
         };
-        if needs_drain(step) {
+        if may_open {
+            self.manager.recovered.wake_all();
+        }
+        if !is_shared(step) {
             // At once: whoever sent now would only learn the same.
             self.session().begin_drain();
         }
@@ -279,6 +294,26 @@ impl Client {
         wait
     }
 
+    /// Puts a call that is about to be sent to sleep if it would be refused now: its `state` is lost and not yet back, or it
+    /// `makes` new state while the server waits for old one to be reclaimed. Whether it sleeps; it then comes again.
+    pub(super) fn sleep_until_fit(
+        &self,
+        task: &Task,
+        state: Option<&OpenState>,
+        makes: bool,
+        at_most: Option<Jiffies>,
+    ) -> bool {
+        let machine = self.manager.machine.lock();
+        // What is only to be tested may well be good.
+        let lost = state
+            .is_some_and(|state| matches!(state.recovery(), Recovery::Reboot | Recovery::Reopen));
+        let wait = lost || (makes && !machine.may_open());
+        if wait {
+            self.manager.recovered.sleep(task, false, at_most);
+        }
+        wait
+    }
+
     /// Lets calls look whether their state is recovered.
     pub(super) fn wake_recovered(&self) {
         drop(self.manager.machine.lock());
@@ -300,7 +335,8 @@ impl Client {
                     if needs_drain(step) {
                         self.session().begin_drain();
                         self.session().wait_drained(|| self.is_leaving());
-                    } else if !is_in_doubt(step) {
+                    }
+                    if is_shared(step) && !is_in_doubt(step) {
                         self.session().end_drain();
                         self.wake_lost();
                     }
