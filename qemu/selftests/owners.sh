@@ -9,7 +9,7 @@
 . "$(dirname "$0")/lib.sh"
 
 M=/mnt/owners
-LEASE=10
+PERIOD=10
 
 # A number out of the client's file in debugfs.
 owners() {
@@ -30,7 +30,7 @@ server_opens() {
 
 plan 18
 echo 0 >/proc/sys/fs/leases-enable
-LEASE=$LEASE GRACE=$LEASE server_restart
+LEASE=$PERIOD GRACE=$PERIOD server_restart
 mkdir "$EXPORT/d" && /guest/owners.py make "$EXPORT/d" 50 200
 is "10,000 files" $? 0
 check "mount" mount_rnfs4 "$M"
@@ -41,7 +41,7 @@ check "all are closed, their owners are kept" owners_are "0 50 0"
 is "the server has no open left" "$(server_opens)" 0
 check "an owner is used again" /guest/owners.py users "$M/d" 1 1
 is "by the same user" "$(owners active) $(owners lru)" "0 50"
-check "after the lease nothing is left" within $((LEASE * 2 + 5)) owners_are "0 0 0"
+check "after the lease nothing is left" within $((PERIOD * 2 + 5)) owners_are "0 0 0"
 
 check "the same in a hurry, while the server restarts" /guest/owners.py users "$M/d" 50 20
 check "an open file keeps its owner" /guest/owners.py hold "$M/d" "cat /sys/kernel/debug/rnfs4/*/owners | grep -qx 'active 1'"
@@ -52,5 +52,5 @@ check "unused owners did not survive that" within 5 owners_are "0 0 0"
 check "open, dup, fork, close, upgrade and downgrade, all at once" /guest/owners.py races "$M/d" 20
 check "nothing is open" within 5 test "$(owners active) $(owners states)" = "0 0"
 is "on the server neither" "$(server_opens)" 0
-check "after the lease nothing is left" within $((LEASE * 2 + 5)) owners_are "0 0 0"
+check "after the lease nothing is left" within $((PERIOD * 2 + 5)) owners_are "0 0 0"
 check "unmount" umount "$M"
