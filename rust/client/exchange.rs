@@ -32,7 +32,10 @@ use rnfs4_proto::{
             StateKind, //
         },
     },
-    session::SeqAction,
+    session::{
+        must_be_cached,
+        SeqAction, //
+    },
     status::Status,
     types::{
         SessionId,
@@ -224,12 +227,6 @@ const fn class_of(op: u32) -> OpClass {
         58 => OpClass::ReclaimComplete,
         _ => OpClass::Plain,
     }
-}
-
-/// Whether a call that is run twice does harm, so that the server has to keep its reply. All of these have small replies.
-const fn must_be_cached(op: u32) -> bool {
-    // CLOSE, CREATE, LINK, LOCK, LOCKU, OPEN, OPEN_DOWNGRADE, REMOVE, RENAME, SETATTR, SETXATTR, REMOVEXATTR
-    matches!(op, 4 | 6 | 11 | 12 | 14 | 18 | 21 | 28 | 29 | 34 | 73 | 75)
 }
 
 impl<B: Body> Exchange<B> {

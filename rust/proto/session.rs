@@ -26,6 +26,14 @@ pub const MAX_SLOTS: u32 = 64;
 /// Back-off after a DELAY of SEQUENCE: cap in milliseconds.
 const DELAY_CAP_MS: u32 = 1000;
 
+/// Whether a call for the operation `op` does harm if it is run twice, so that the server has to keep its
+/// reply. All of these have small replies.
+pub const fn must_be_cached(op: u32) -> bool {
+    // CLOSE, CREATE, LINK, LOCK, LOCKU, OPEN, OPEN_DOWNGRADE, REMOVE, RENAME, SETATTR, SETXATTR,
+    // REMOVEXATTR
+    matches!(op, 4 | 6 | 11 | 12 | 14 | 18 | 21 | 28 | 29 | 34 | 73 | 75)
+}
+
 /// The right to send one call: what its SEQUENCE is to say.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[must_use = "a slot that is not given back by `done` is lost"]
