@@ -12,8 +12,7 @@ read, or the name of the error (EIO). Nothing is forked and nothing else is done
     ranges NAME COUNT           locks so many single bytes of it, every other one
     openmany NAME PATH COUNT    opens PATH/0, PATH/1, ... for reading and writing
     lockmany NAME               locks each of them as a whole
-    writemany NAME              writes a byte to each
-    syncmany NAME               fsync() of each
+    writemany NAME STEP         writes a byte to each STEPth, and fsync()
     closemany NAME
     user UID                    from here on as that user
 """
@@ -25,18 +24,19 @@ import resource
 import sys
 
 
-def do_many(files, command, name, path="", count=0):
+def do_many(files, command, name, *args):
     if command == "openmany":
+        path, count = args
         limit = int(count) + 1000
         resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
         files[name] = [os.open(f"{path}/{n}", os.O_RDWR) for n in range(int(count))]
         return "ok"
-    each = {
-        "lockmany": lambda fd: fcntl.lockf(fd, fcntl.LOCK_EX),
-        "writemany": lambda fd: os.write(fd, b"x"),
-        "syncmany": os.fsync,
-        "closemany": os.close,
-    }[command]
+    if command == "writemany":
+        for fd in files[name][:: int(args[0])]:
+            os.write(fd, b"x")
+            os.fsync(fd)
+        return "ok"
+    each = {"lockmany": lambda fd: fcntl.lockf(fd, fcntl.LOCK_EX), "closemany": os.close}[command]
     for fd in files[name]:
         each(fd)
     return "ok"
