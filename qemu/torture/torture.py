@@ -102,8 +102,8 @@ class Torture:
         self.client.do(f"mount_{self.args.client} {MOUNT}")
 
     def counts(self, cycle):
-        """What each work has had acknowledged by now."""
-        output = self.client.do(f"cd {JOURNALS}/{cycle.name} && grep -c ' ack ' *.log; true")
+        """What each work has got done by now."""
+        output = self.client.do(f"cd {JOURNALS}/{cycle.name} && grep -c ' ack \\| step ' *.log; true")
         return {line.split(".")[0]: int(line.split(":")[1]) for line in output.splitlines()} if len(cycle.works) > 1 else {cycle.works[0]: int(output)}
 
     def run_cycle(self, cycle):
@@ -124,10 +124,9 @@ class Torture:
         cycle.fault.play(self, cycle.dice)
         self.at("over")
         over = time.monotonic()
-        # Once each of them has got something done, all is well; what unpacks takes its time for that.
+        # Once each of them has got something done, all is well.
         then = self.counts(cycle)
-        quick = [work for work in cycle.works if work != "unpack"]
-        hung = self.until(lambda: all(self.counts(cycle)[work] > then[work] or self.ended(pids[work]) for work in quick))
+        hung = self.until_hung(cycle, pids, lambda: all(n > then[work] or self.ended(pids[work]) for work, n in self.counts(cycle).items()))
         self.stall = time.monotonic() - over
         self.at("going")
         wrong = []
@@ -136,12 +135,11 @@ class Torture:
             if "locks" in cycle.works:
                 wrong = self.ask_for_locks(cycle)
             client.do(f"kill {' '.join(map(str, pids.values()))}; true")
-            hung = self.until(lambda: all(map(self.ended, pids.values())))
+            hung = self.until_hung(cycle, pids, lambda: all(map(self.ended, pids.values())))
         self.at("done")
         if hung:
-            names = [work for work, pid in pids.items() if not self.ended(pid)]
-            self.look_at_hung(cycle, [pids[name] for name in names])
-            return [f"hung: {', '.join(names)}"]
+            self.look_at_hung(cycle, [pids[work] for work in hung])
+            return [f"hung: {', '.join(hung)}"]
         return wrong + self.judge(cycle)
 
     def ask_for_locks(self, cycle):
@@ -153,7 +151,7 @@ class Torture:
         return [f"locks: the server has those free: {sorted(free)}"]
 
     def started(self, cycle):
-        return all(count > 0 for work, count in self.counts(cycle).items() if work != "unpack") if self.exists(cycle) else False
+        return self.exists(cycle) and all(self.counts(cycle).values())
 
     def exists(self, cycle):
         return self.client.ask(f"cd {JOURNALS}/{cycle.name} && ls {' '.join(w + '.log' for w in cycle.works)}")[0] == 0
@@ -161,16 +159,27 @@ class Torture:
     def ended(self, pid):
         return self.client.ask(f"kill -0 {pid}")[0] != 0
 
-    def until(self, condition, otherwise=None):
-        """Waits until something is the case. Returns whether it was in vain, or ends the run with what OTHERWISE says."""
+    def until(self, condition, otherwise):
+        """Waits until something is the case, or ends the run with what OTHERWISE says."""
         end = time.monotonic() + self.patience
         while not condition():
             if time.monotonic() > end:
-                if otherwise:
-                    raise Broken(otherwise)
-                return True
+                raise Broken(otherwise)
             time.sleep(0.2)
-        return False
+
+    def until_hung(self, cycle, pids, condition):
+        """Waits until something is the case, however slow the machines are. Returns the works that got nothing done for too long."""
+        latest = dict.fromkeys(pids, (-1, 0.0))
+        while not condition():
+            now = time.monotonic()
+            for work, count in self.counts(cycle).items():
+                if count != latest[work][0]:
+                    latest[work] = count, now
+            hung = [work for work, (_, since) in latest.items() if now - since > self.patience and not self.ended(pids[work])]
+            if hung:
+                return hung
+            time.sleep(0.2)
+        return []
 
     def look_at_hung(self, cycle, pids):
         """All there is to know of a client in which something hangs."""

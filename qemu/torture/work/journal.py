@@ -4,6 +4,7 @@
     TIME job KIND SEED DIR          the first line: all that is needed to judge the work; DIR is below the mount
     TIME try WHAT...                now this is asked of the file system
     TIME ack WHAT...                it has said that this is done, and done for good
+    TIME step WHAT...               it is at work
     TIME again CALL ERRNO WHAT...   it has said that it cannot be done, because it had been done before: a call was run twice
     TIME error CALL ERRNO WHAT...   it has said no
     TIME end                        the last line: the work has come to its end

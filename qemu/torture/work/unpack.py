@@ -14,11 +14,15 @@ def run(journal):
         turn += 1
         os.mkdir(f"{journal.dir}/t{turn}")
         journal.attempt(turn)
-        done = subprocess.run(
-            ["tar", "-C", f"{journal.dir}/t{turn}", "-xpf", ARCHIVE], capture_output=True, text=True, check=False
+        tar = subprocess.Popen(
+            ["tar", "-C", f"{journal.dir}/t{turn}", "-xpvf", ARCHIVE], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, errors="replace"
         )
-        if done.returncode:
-            journal.line("error", "tar", done.returncode, turn, done.stderr.strip().replace("\n", "; "))
+        said = []
+        for line in tar.stdout:
+            journal.line("step", turn)
+            said = said[-4:] + [line.strip()]
+        if tar.wait():
+            journal.line("error", "tar", tar.returncode, turn, "; ".join(said))
             return
         journal.ack(turn)
 
