@@ -198,6 +198,8 @@ impl Server {
         })
     }
 
+    /// Not part of its caller, whose frame holds the replies.
+    #[inline(never)]
     fn new(
         force: Arc<Force>,
         client: ClientUser,
