@@ -307,25 +307,6 @@ impl<B: Body> Exchange<B> {
         }
     }
 
-    /// Sends again as a new request, after `delay_ms`; ends the call if it is being killed.
-    fn again(&mut self, task: &Task, delay_ms: u32) {
-        self.release_slot();
-        self.plan = Plan::Undecided;
-        self.resend(task, delay_ms);
-    }
-
-    fn resend(&mut self, task: &Task, delay_ms: u32) {
-        self.reply = None;
-        self.plan = self.plan.again();
-        self.malformed = false;
-        task.clear_sent();
-        if !task.restart_prepare() {
-            self.finish(Err(ERESTARTSYS));
-        } else if delay_ms > 0 {
-            task.delay(msecs_to_jiffies(delay_ms).max(1));
-        }
-    }
-
     /// What the SEQUENCE at the head of the compound says. True when the reply behind it is to be looked at.
     fn sequence_done(&mut self, task: &Task) -> bool {
         let Some(slot) = self.slot.as_mut() else {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What a call waits for: another connection, its state, the end of the server's grace period.
+//! How a call goes again, and what it waits for: another connection, its state, the end of the server's grace period.
 
 use kernel::{
     prelude::*,
@@ -17,6 +17,7 @@ use rnfs4_proto::{
 
 use super::{
     super::{
+        fault::Plan,
         open_state::{
             OpenState,
             Recovery, //
@@ -33,6 +34,25 @@ use crate::sys::{
 };
 
 impl<B: Body> Exchange<B> {
+    /// Sends again as a new request, after `delay_ms`; ends the call if it is being killed.
+    pub(super) fn again(&mut self, task: &Task, delay_ms: u32) {
+        self.release_slot();
+        self.plan = Plan::Undecided;
+        self.resend(task, delay_ms);
+    }
+
+    pub(super) fn resend(&mut self, task: &Task, delay_ms: u32) {
+        self.reply = None;
+        self.plan = self.plan.again();
+        self.malformed = false;
+        task.clear_sent();
+        if !task.restart_prepare() {
+            self.finish(Err(ERESTARTSYS));
+        } else if delay_ms > 0 {
+            task.delay(msecs_to_jiffies(delay_ms).max(1));
+        }
+    }
+
     /// How long to wait after one more failure, in milliseconds: not as long as all others who failed.
     pub(super) fn back_off(&mut self) -> u32 {
         jitter(self.backoff.failed(), random_u64() as u32)
