@@ -17,12 +17,18 @@ use rnfs4_proto::{
         fh::Putfh,
         state::{
             Close,
+            FreeStateid,
             OpenDowngrade, //
         },
     },
     recovery::{
         backoff::Backoff,
-        table::OpClass, //
+        table::{
+            decide,
+            Action,
+            OpClass,
+            StateKind, //
+        },
     },
     status::Status,
     types::{
@@ -34,6 +40,7 @@ use rnfs4_proto::{
 
 use super::{
     exchange::Body,
+    lock::FreeBody,
     open_state::{
         Access,
         OpenState,
@@ -55,6 +62,8 @@ struct CloseBody<'a> {
     state: &'a Arc<OpenState>,
     sent: Stateid,
     told: Told,
+    /// The server has revoked the stateid, and keeps that in mind until it is freed.
+    revoked: bool,
 }
 
 impl Body for CloseBody<'_> {
@@ -85,7 +94,10 @@ impl Body for CloseBody<'_> {
             Err(_) => None,
             // The error of GETATTR stops the compound before CLOSE; whoever may not see attributes may still close.
             Ok((_, _, Err(Status::OLD_STATEID))) => None,
-            Ok((_, attrs, _)) => {
+            Ok((_, attrs, close)) => {
+                self.revoked = close.is_err_and(|status| {
+                    decide(status, OpClass::Close, StateKind::Open) == Action::Free
+                });
                 self.state
                     .reduced(&self.sent, Stateid::ANONYMOUS, Access::NONE);
                 Some(attrs.ok())
@@ -178,9 +190,16 @@ impl Server {
             state,
             sent: stateid,
             told: None,
+            revoked: false,
         };
-        self.client()
-            .call_body(self.how(state.owner().cred()), ops, &mut body);
+        let how = self.how(state.owner().cred());
+        self.client().call_body(how, ops, &mut body);
+        if body.revoked {
+            // If that fails, the lease will end it.
+            let _ = self
+                .client()
+                .start(how, (FreeStateid(body.sent),), FreeBody);
+        }
         body.told
     }
 

@@ -280,7 +280,7 @@ impl Drop for UnlockBody {
 }
 
 /// A FREE_STATEID. Whatever comes of it: the lease would end the stateid, too.
-struct FreeBody;
+pub(super) struct FreeBody;
 
 impl Body for FreeBody {
     type Ops = (FreeStateid,);
