@@ -33,7 +33,13 @@ use rnfs4_proto::{
             Mark,
             Step, //
         },
-        table::Need, //
+        table::{
+            decide,
+            Action,
+            Need,
+            OpClass,
+            StateKind, //
+        },
     },
     status::Status, //
 };
@@ -450,7 +456,10 @@ impl Client {
         let _: Answer = self.destroy_session(Flags::Mount);
         for _ in 0..10 {
             match self.destroy_clientid(Flags::Mount) {
-                Ok(Err(Status::DELAY | Status::CLIENTID_BUSY)) => {
+                Ok(Err(status))
+                    if decide(status, OpClass::DestroyClientid, StateKind::None)
+                        == Action::Delay =>
+                {
                     self.manager
                         .news
                         .wait_idle_timeout(msecs_to_jiffies(100), || false);
