@@ -86,6 +86,20 @@ fn put(world: &mut World, name: &[u8], data: &[u8]) -> Result<String, String> {
     Ok(format!("{id}\n"))
 }
 
+fn unlink(world: &mut World, name: &[u8]) -> Result<String, String> {
+    let root = world.fs.node(ROOT).and_then(|root| root.entries());
+    let gone = root.map_err(self::name)?.remove(name);
+    let id = gone.ok_or("no such name")?.id;
+    let node = world.fs.node(id).map_err(self::name)?;
+    node.nlink -= 1;
+    node.touched();
+    world.fs.node(ROOT).map_err(self::name)?.modified();
+    if !world.mem.is_open(id) {
+        world.fs.forget(id);
+    }
+    Ok(String::new())
+}
+
 fn show_state(world: &mut World) -> String {
     let (opens, locks, delegations) = world.mem.counts();
     let (clients, sessions) = (world.mem.clients.len(), world.mem.sessions.len());
@@ -155,6 +169,13 @@ fn command(world: &mut World, line: &str) -> Result<String, String> {
             world.mem.end_grace();
             done
         }
+        "complete" => {
+            for id in world.mem.clients.keys().copied().collect::<Vec<_>>() {
+                // Those that have said so already need not be told.
+                let _ = world.mem.reclaim_complete(id);
+            }
+            done
+        }
         "expire" => {
             for id in world.mem.clients.keys().copied().collect::<Vec<_>>() {
                 world.mem.expire(id);
@@ -192,13 +213,8 @@ fn command(world: &mut World, line: &str) -> Result<String, String> {
             put(world, name.as_bytes(), text.as_bytes())
         }
         "puthex" => put(world, &hex(rest)?, b"odd"),
-        "unlink" => {
-            let (_, id) = world.fs.unlink(ROOT, rest.as_bytes()).map_err(name)?;
-            if !world.mem.is_open(id) {
-                world.fs.forget(id);
-            }
-            done
-        }
+        "unlink" => unlink(world, rest.as_bytes()),
+        "unlinkhex" => unlink(world, &hex(rest)?),
         "get" => {
             let id = world.fs.walk(rest).map_err(name)?;
             let node = world.fs.node(id).map_err(name)?;

@@ -328,14 +328,18 @@ impl World {
             }
             Args::DestroyClientid(id) => {
                 let busy = self.mem.sessions.values().any(|s| s.client == id.0)
-                    || self.mem.states.values().any(|s| s.client == id.0);
+                    || self
+                        .mem
+                        .states
+                        .values()
+                        .any(|s| s.client == id.0 && s.revoked.is_none());
                 if busy {
                     return Err(Status::CLIENTID_BUSY);
                 }
-                self.mem
-                    .clients
-                    .remove(&id.0)
-                    .ok_or(Status::STALE_CLIENTID)?;
+                if !self.mem.clients.contains_key(&id.0) {
+                    return Err(Status::STALE_CLIENTID);
+                }
+                self.mem.expire(id.0);
                 Ok(())
             }
             Args::BindConn { sessionid, dir } => {

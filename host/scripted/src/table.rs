@@ -4,11 +4,13 @@
 
 use rnfs4_proto::{
     recovery::table::{decide, decide_malformed, decide_no_reply, OpClass, StateKind},
+    session::{SeqOutcome, SlotTable},
     status::Status,
 };
 
 /// A line for each status, kind of operation and kind of state: `STATUS NUMBER ERRNO CLASS STATE ACTION`. The
-/// statuses `malformed` and `silent` stand for a reply that could not be understood and for none.
+/// statuses `malformed` and `silent` stand for a reply that could not be understood and for none. The class
+/// `Slot` is a SEQUENCE in front of other operations; what its action fails with has the other classes' rows.
 pub fn print() -> String {
     let mut text = String::new();
     let mut line =
@@ -44,6 +46,21 @@ pub fn print() -> String {
             class,
             "-",
             format!("{:?}", decide_no_reply(class)),
+        );
+    }
+    for status in Status::ALL {
+        let mut table = SlotTable::new();
+        table.reset(16);
+        table.end_drain();
+        let action = table
+            .alloc(false, false)
+            .map(|grant| table.done(grant, SeqOutcome::Replied(Err(*status))));
+        let action = action.map_or(String::new(), |action| format!("{action:?}"));
+        let name = status.name().unwrap_or("?");
+        text += &format!(
+            "{name} {} {} Slot None {action}\n",
+            status.0,
+            errno(*status)
         );
     }
     text

@@ -1,0 +1,33 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# Every row of the table of errors through the module: a scripted server answers each kind of operation with each status, and what the
+# program gets, and what the client does about it, is what the table says. rows.py does it; several run at once, each with a server
+# of its own, because most of the time is spent in waiting. The commonest kinds meet every status, of the others SEED (a number, or all)
+# chooses one of the statuses for which the table has the same rules.
+#
+# guest: timeout=400
+
+. "$(dirname "$0")/lib.sh"
+# shellcheck source=qemu/selftests/workers.bash
+. "$(dirname "$0")/workers.bash"
+
+workers=(
+	"Plain Lookup Access Readdir Readlink Remove Rename Create Link Slot"
+	"Open Create_open Close Downgrade"
+	"Write Lock Lock_more Lockt"
+	"OpenReclaim DestroyClientid"
+	"OpenExpired TestStateid"
+	"ExchangeId"
+	"Mounting CreateSession"
+	"BindConn"
+)
+[ -z "${ROWS:-}" ] || IFS=, read -ra workers <<<"$ROWS"
+
+read -ra kinds <<<"${workers[*]}"
+plan $((${#kinds[@]} + ${#workers[@]} + 1))
+
+note "SEED=${SEED:=$RANDOM}"
+workers_run rows.py "$SEED"
+workers_results "each row is as the table says"
+check "the module can be removed" rmmod rnfs4
