@@ -1,0 +1,148 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# Faults on demand: each operation that can be made to fail does, the program sees what it should, and the client is well after.
+#
+# guest: timeout=600 debug
+
+. "$(dirname "$0")/lib.sh"
+# shellcheck source=qemu/guest/hold.sh
+. /guest/hold.sh
+
+M=/mnt/faults
+DEBUGFS=/sys/kernel/debug/rnfs4
+
+# Rules, in one write.
+fault() {
+	printf '%s\n' "$@" | dd of="$D/fault" bs=4096 iflag=fullblock status=none
+}
+
+counter() {
+	awk -v want="$1" '$1 == want { print $2 }' "$D/counters"
+}
+
+well() {
+	within 30 grep -qx 'idle 1' "$D/state"
+}
+
+# All rules have struck as often as they were to.
+struck() {
+	! awk '{ for (i = 1; i <= NF; i++) { split($i, kv, "="); v[kv[1]] = kv[2] } if (v["hits"] != v["times"]) { print; bad = 1 } }
+		END { exit !bad }' "$D/fault"
+}
+
+# Something of everything, with nothing cached.
+work() {
+	local name=$M/w$1
+	dd if=/dev/zero of=$M/large bs=128k count=4 conv=fsync status=none &&
+		echo "$1" >"$name" && sync "$name" && echo 2 >/proc/sys/vm/drop_caches &&
+		echo "more" >>"$name" && chmod 600 "$name" && mv "$name" "$name.new" && ln "$name.new" "$name" && ls -l $M >/dev/null &&
+		[ "$(cat "$name")" = "$1
+more" ] && rm "$name" "$name.new"
+}
+
+# One operation fails once, with what goes away by itself: nobody notices.
+unnoticed() {
+	fault clear "$1 error=$2"
+	work "$1" && well && struck
+}
+
+# A line that is no rule.
+bad_rule() {
+	! fault "$1" 2>/dev/null
+}
+
+plan 66
+echo 0 >/proc/sys/fs/leases-enable
+server_restart
+check "mount" mount_rnfs4 $M
+D=$(echo $DEBUGFS/*)
+check "all is well without faults" work nothing
+
+for rule in "wrote error=IO" "write" "write error=NOSUCH" "write error=IO times=x" "write error=IO probability=101" "write error=IO
+nonsense"; do
+	check "refused: ${rule//$'\n'/ + }" bad_rule "$rule"
+done
+is "nothing is armed" "$(cat "$D/fault")" ""
+fault "write error=DELAY after=1 times=2 probability=50" "close error=-EIO times=-1"
+is "what is armed is shown" "$(cat "$D/fault")" "write error=NFS4ERR_DELAY after=1 times=2 probability=50 seen=0 hits=0
+close error=-EIO after=0 times=-1 probability=100 seen=0 hits=0"
+
+for op in open close read write commit setattr rename link remove readdir putfh getattr; do
+	check "$op: DELAY is waited for" unnoticed $op NFS4ERR_DELAY
+done
+for op in write read close; do
+	check "$op: a stateid that the server does not know is recovered" unnoticed $op NFS4ERR_BAD_STATEID
+done
+for error in DELAY BADSLOT BAD_HIGH_SLOT SEQ_MISORDERED SEQ_FALSE_RETRY RETRY_UNCACHED_REP CONN_NOT_BOUND_TO_SESSION BADSESSION \
+	DEADSESSION; do
+	check "SEQUENCE: $error" unnoticed sequence NFS4ERR_$error
+done
+
+# With the session lost, the steps that make another.
+for step in destroy-session create-session bind-conn-to-session; do
+	cause=BADSESSION
+	[ $step != bind-conn-to-session ] || cause=CONN_NOT_BOUND_TO_SESSION
+	for error in DELAY garbage; do
+		fault clear "$step error=$error" "sequence error=$cause"
+		check "$step: $error" work "$step"
+		check "and all is well" well
+	done
+done
+
+# What the server has is lost: as the table says.
+fault clear "write error=NFS4ERR_NOSPC"
+is "a full disk is told" "$(sh -c "echo full >$M/full && sync $M/full" 2>&1 | grep -c 'No space left')" 1
+fault clear "open error=NFS4ERR_ACCESS"
+refuse "an open that is refused" touch $M/refused
+fault clear "read error=-EIO"
+echo text >$M/text
+echo 3 >/proc/sys/vm/drop_caches
+cat $M/text >/dev/null 2>&1
+check "after a reply that was lost all is well" well
+
+fault clear "write error=DELAY after=2 times=3"
+for i in 1 2 3 4 5 6 7 8; do
+	echo $i >$M/many && sync $M/many
+done
+is "after and times" "$(cat "$D/fault")" "write error=NFS4ERR_DELAY after=2 times=3 probability=100 seen=5 hits=3"
+fault clear "getattr error=DELAY times=-1 probability=50"
+for _ in $(seq 10); do
+	echo 3 >/proc/sys/vm/drop_caches
+	ls -l $M >/dev/null
+done
+hits=$(sed 's/.*hits=//' "$D/fault")
+note "$(cat "$D/fault")"
+is "probability" "$((hits > 2 && hits < 200))" 1
+fault clear
+
+# The seed's fault: the reclaim of an open fails after the server's restart. What cannot be reclaimed is opened anew.
+hold_begin
+hold open f $M/text >/dev/null
+for error in NO_GRACE RECLAIM_BAD RECLAIM_CONFLICT BAD_STATEID DELAY; do
+	before=$(($(counter opens_reclaimed) + $(counter opens_reopened)))
+	fault clear "open-reclaim error=$error"
+	server_restart
+	is "open-reclaim: $error" "$(hold write f $error) $(hold fsync f)" "ok ok"
+	well
+	[ $error != DELAY ] || is "a DELAY is waited for, then it is reclaimed" "$(cut -d' ' -f1,2 "$D/fault")" \
+		"open-reclaim error=NFS4ERR_DELAY"
+done
+note "$(grep -E 'opens|faults' "$D/counters" | tr '\n' ' ')"
+fault clear "open-reclaim error=STALE" "open-reopen error=STALE"
+server_restart
+is "neither reclaimed nor opened anew: the context is bad" "$(hold write f x)" EBADF
+is "and counted" "$(counter opens_failed)" 1
+fault clear "reclaim-complete error=DELAY times=2"
+server_restart
+check "reclaim-complete: DELAY" touch $M/complete
+check "it was said after all" struck
+fault clear "exchange-id error=DELAY"
+server_restart
+check "exchange-id: DELAY" touch $M/exchange
+check "it was asked again" struck
+hold_end
+fault clear
+check "all is well" well
+check "unmount" umount $M
+check "the module can be removed" rmmod rnfs4
