@@ -4,7 +4,7 @@
 # A network in trouble: partitions shorter and longer than the lease, packets lost, connections reset in the middle of everything. Data
 # and names are as the program was told, nothing is done twice, and nothing is recovered that was not lost.
 #
-# guest: timeout=900 alone
+# guest: timeout=900 alone unproven
 
 . "$(dirname "$0")/lib.sh"
 

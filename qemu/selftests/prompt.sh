@@ -4,7 +4,7 @@
 # How soon a client notices that the server is there again (W5): ten restarts each with an idle and a busy client, and the C client's
 # time beside ours for one restart. Time runs from the moment at which the server is up to the client's EXCHANGE_ID there.
 #
-# guest: timeout=600 alone
+# guest: timeout=600 alone unproven
 
 . "$(dirname "$0")/lib.sh"
 

@@ -4,7 +4,7 @@
 # How long programs wait for a server that is not there: soft and softerr for timeo and retrans as nfs(5) says, hard for ever, but
 # for SIGKILL, and umount -f gets rid of a mount in any state.
 #
-# guest: timeout=600 alone
+# guest: timeout=600 alone unproven
 
 . "$(dirname "$0")/lib.sh"
 
@@ -80,9 +80,9 @@ forced() {
 	below "$what: umount -f ends" "$(awk -v a="$began" -v b="$EPOCHREALTIME" 'BEGIN { print b - a }')" 10
 }
 
-# Whether nothing is mounted there.
+# Whether nothing is mounted there. Without asking the file system, whose server may be away.
 refuse_mounted() {
-	! mountpoint -q "$1"
+	! grep -q " $1 " /proc/mounts
 }
 
 # Whether the module could be removed.
@@ -128,14 +128,16 @@ check "the mount lives" within 30 touch "$M/alive"
 check "unmount" umount "$M"
 
 net_cut
-killed "mount" mount_rnfs4 "$M"
+# The program itself, not the script around it.
+killed "mount" mount -t rnfs4 "$SERVER:/" "$M"
 net_heal
 
 dirty
 server_stop
 kill -KILL "$writer"
 sleep 0.2
-killed "umount with dirty data" umount "$M"
+# Without looking at the mount point first, which would wait, too.
+killed "umount with dirty data" umount -c "$M"
 check "is unmounted then" within 10 refuse_mounted "$M"
 server_start
 
@@ -168,8 +170,8 @@ dirty
 server_stop
 kill -KILL "$writer"
 sleep 0.2
-check "lazy umount" umount -l "$M"
+check "lazy umount" umount -c -l "$M"
 server_start
 check "writes what was dirty when the server is there" \
-	within 40 server_sh "cmp -n 4194304 $EXPORT/dirty <(yes d | tr -d '\n' | head -c 4194304)"
+	within 40 server_sh "yes d | tr -d '\n' | head -c 4194304 | cmp - $EXPORT/dirty"
 check "and the module can be removed" within 20 rmmod rnfs4
