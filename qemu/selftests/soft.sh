@@ -49,10 +49,15 @@ soft_ends() {
 
 # killed WHAT CMD...: waits without a server, and ends within a second of SIGKILL.
 killed() {
-	local what=$1 pid began
+	local what=$1
 	shift
 	"$@" >/dev/null 2>&1 &
-	pid=$!
+	dies "$what" $!
+}
+
+# dies WHAT PID: the same of a child of ours.
+dies() {
+	local what=$1 pid=$2 began
 	sleep 1
 	if ! kill -0 "$pid" 2>/dev/null; then
 		wait "$pid"
@@ -113,11 +118,23 @@ soft_ends softerr,timeo=10,retrans=1 ETIMEDOUT 1 4
 mount_rnfs4 "$M" && echo data >"$M/file" && mkdir "$M/dir" && touch "$M/dir/a"
 # What is open, and locked, before the server goes.
 exec 7<>"$M/file"
+# What is dirty must not be open here: each command of this script would write it when it ends, as every close does.
+rm -f /tmp/go
+py '
+import time
+fd = os.open(M + "/written", os.O_RDWR | os.O_CREAT)
+while not os.path.exists("/tmp/go"):
+    time.sleep(0.05)
+os.pwrite(fd, b"x" * 100, 0)
+os.fsync(fd)' >/dev/null 2>&1 &
+writer=$!
+within 30 test -e "$M/written"
 server_stop
 killed "stat" py 'os.stat(M + "/nothing")'
 killed "open" py 'os.open(M + "/file2", os.O_RDWR | os.O_CREAT)'
 killed "read" py 'os.pread(7, 4096, 1 << 20); os.posix_fadvise(7, 0, 0, os.POSIX_FADV_DONTNEED); os.pread(7, 1, 0); os.stat(M + "/x")'
-killed "write and fsync" py 'os.pwrite(7, b"x" * 100, 0); os.fsync(7)'
+touch /tmp/go
+dies "write and fsync" "$writer"
 killed "readdir" py 'os.listdir(M + "/dir")'
 killed "rename" py 'os.rename(M + "/file", M + "/file3")'
 killed "truncate" py 'os.ftruncate(7, 1)'
