@@ -80,7 +80,10 @@ use crate::sys::{
     trace,
 };
 
+mod counted;
 mod waits;
+
+use counted::Counted;
 
 /// What a particular call adds to an exchange.
 pub(crate) trait Body {
@@ -178,7 +181,6 @@ struct Reply<R> {
 
 /// A call through the client's session (`struct nfs4_call_sync_data` and its asynchronous kin).
 pub(crate) struct Exchange<B: Body> {
-    client: Arc<Client>,
     /// Part of recovery: is served while the table drains, and gets its errors itself.
     privileged: bool,
     slot: Option<Slot>,
@@ -195,6 +197,8 @@ pub(crate) struct Exchange<B: Body> {
     sent_ms: u64,
     finished: bool,
     body: B,
+    /// The last to go.
+    client: Counted,
 }
 
 /// SEQUENCE before there is a slot.
@@ -226,9 +230,7 @@ const fn class_of(op: u32) -> OpClass {
 
 impl<B: Body> Exchange<B> {
     fn new(client: &Arc<Client>, how: &How<'_>, ops: B::Ops, body: B) -> Self {
-        client.call_begin();
         Self {
-            client: client.clone(),
             privileged: how.privileged,
             slot: None,
             ops: (UNSENT, ops),
@@ -241,6 +243,7 @@ impl<B: Body> Exchange<B> {
             sent_ms: 0,
             finished: false,
             body,
+            client: Counted::new(client),
         }
     }
 
@@ -506,7 +509,6 @@ impl<B: Body> Drop for Exchange<B> {
     fn drop(&mut self) {
         // A call that could not even be started.
         self.finish(Err(ENOMEM));
-        self.client.call_end();
     }
 }
 

@@ -31,6 +31,7 @@ use rnfs4_proto::{
             Putfh, //
         },
         open::{
+            Delegation,
             Open,
             OpenClaim,
             OpenHow,
@@ -157,6 +158,8 @@ pub(super) struct OpenBody {
     access: Access,
     by_name: bool,
     room: Option<Room>,
+    /// A delegation that nobody asked for.
+    given: Option<(Fh, Delegation)>,
     opened: Result<Opened>,
 }
 
@@ -170,9 +173,7 @@ impl OpenBody {
         let fresh = room.state.state(self.owner.clone(), fh)?;
         let state = self.owner.get_state(fresh, room.node);
         state.opened(open.stateid, self.access);
-        self.server
-            .client()
-            .decline_delegation(&self.cred, &fh, &open.delegation);
+        self.given = Some((fh, open.delegation));
         let ctx = room
             .context
             .context(&self.server, state, self.access, self.cred.clone())?;
@@ -197,6 +198,16 @@ impl Body for OpenBody {
 
     fn finish(&mut self, res: Result<<OpenOps as Ops>::Res>) {
         self.opened = res.and_then(|res| self.opened(res));
+    }
+}
+
+impl Drop for OpenBody {
+    fn drop(&mut self) {
+        // Here one may sleep.
+        if let Some((fh, delegation)) = &self.given {
+            let client = self.server.client();
+            client.decline_delegation(&self.cred, fh, delegation);
+        }
     }
 }
 
@@ -236,6 +247,7 @@ impl Server {
             access,
             by_name: matches!(claim, OpenClaim::Null(_)),
             room: Some(Room::new()?),
+            given: None,
             opened: Err(EIO),
         };
         let mut call = client.start(self.how(&req.cred), ops, body)?.wait()?;
