@@ -5,17 +5,31 @@
 use kernel::{
     cred::Credential,
     prelude::*,
-    sync::Arc, //
+    sync::{
+        aref::ARef,
+        Arc, //
+    },
 };
 use rnfs4_proto::{
     compound::Ops,
     ops::{
         fh::Putfh,
         open::Delegation,
-        state::Delegreturn, //
+        state::{
+            Delegreturn,
+            FreeStateid, //
+        },
     },
-    recovery::table::OpClass,
-    types::Fh, //
+    recovery::table::{
+        decide,
+        Action,
+        OpClass,
+        StateKind, //
+    },
+    types::{
+        Fh,
+        Stateid, //
+    },
 };
 
 use super::{
@@ -23,12 +37,29 @@ use super::{
         Body,
         How, //
     },
+    lock::FreeBody,
     nfs_client::Client, //
 };
 use crate::sys::sunrpc::Flags;
 
-/// A DELEGRETURN. Whatever comes of it: the lease would end the delegation, too.
-struct Return;
+/// What is left to be done when the server has answered. If that fails, the lease will end the delegation.
+#[derive(Clone, Copy)]
+enum Rest {
+    Nothing,
+    /// The server has a newer version of it: it is meant whatever the version, which a seqid of zero says (RFC 8881 8.2.2).
+    AnyVersion,
+    /// The server has revoked it, and keeps that in mind until it is freed (RFC 8881 18.38.3).
+    Free,
+}
+
+/// A DELEGRETURN. What is left to be done goes out with the call's end, where one may sleep.
+struct Return {
+    client: Arc<Client>,
+    cred: ARef<Credential>,
+    fh: Fh,
+    stateid: Stateid,
+    rest: Rest,
+}
 
 impl Body for Return {
     type Ops = (Putfh<Fh>, Delegreturn);
@@ -37,7 +68,37 @@ impl Body for Return {
         OpClass::Delegreturn
     }
 
-    fn finish(&mut self, _res: Result<<Self::Ops as Ops>::Res>) {}
+    fn finish(&mut self, res: Result<<Self::Ops as Ops>::Res>) {
+        let Ok((_, Err(status))) = res else {
+            return;
+        };
+        self.rest = match decide(status, OpClass::Delegreturn, StateKind::Delegation) {
+            Action::Refresh if self.stateid.seqid != 0 => Rest::AnyVersion,
+            Action::Free => Rest::Free,
+            _ => Rest::Nothing,
+        };
+    }
+}
+
+impl Drop for Return {
+    fn drop(&mut self) {
+        match self.rest {
+            Rest::Nothing => {}
+            Rest::AnyVersion => {
+                let stateid = Stateid {
+                    seqid: 0,
+                    ..self.stateid
+                };
+                self.client.return_delegation(&self.cred, &self.fh, stateid);
+            }
+            Rest::Free => {
+                let how = self.client.how_returned(&self.cred);
+                let _ = self
+                    .client
+                    .start(how, (FreeStateid(self.stateid),), FreeBody);
+            }
+        }
+    }
 }
 
 impl Client {
@@ -48,16 +109,30 @@ impl Client {
         fh: &Fh,
         given: &Delegation,
     ) {
-        let Delegation::Given { stateid, .. } = *given else {
-            return;
+        if let Delegation::Given { stateid, .. } = *given {
+            self.return_delegation(cred, fh, stateid);
+        }
+    }
+
+    fn return_delegation(self: &Arc<Self>, cred: &Credential, fh: &Fh, stateid: Stateid) {
+        let body = Return {
+            client: self.clone(),
+            cred: ARef::from(cred),
+            fh: *fh,
+            stateid,
+            rest: Rest::Nothing,
         };
-        let how = How {
+        let ops = (Putfh(*fh), Delegreturn(stateid));
+        let _ = self.start(self.how_returned(cred), ops, body);
+    }
+
+    /// How calls are made that nobody waits for, and no mount answers for.
+    fn how_returned<'a>(&'a self, cred: &'a Credential) -> How<'a> {
+        How {
             cred,
             privileged: false,
             flags: Flags::Hard,
             ..self.how_privileged()
-        };
-        let ops = (Putfh(*fh), Delegreturn(stateid));
-        let _ = self.start(how, ops, Return);
+        }
     }
 }
