@@ -197,6 +197,10 @@ fn command(world: &mut World, line: &str) -> Result<String, String> {
         }
         "delegate" => {
             world.delegation = number(rest)?;
+            if world.delegation == 0 {
+                let states = &mut world.mem.states;
+                states.retain(|_, state| !matches!(state.what, What::Delegation));
+            }
             done
         }
         "strict" => {
