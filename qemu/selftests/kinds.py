@@ -65,7 +65,8 @@ class Kind:
             os.close(fd)
 
     def wanted(self, row):
-        """What a program gets, and the least number of operations of each name; an exact number has a tuple."""
+        """What a program gets, and the least number of operations of each name; an exact number has a tuple. With a > before the
+        name, those count that came after the error."""
         action, need = row.action, row.need
         if action == "Fail":
             return row.errno, {}
@@ -74,11 +75,11 @@ class Kind:
         if action in AGAIN:
             return 0, {self.op: 2}
         if action == "Recover":
-            return 0, {self.op: 2, NEEDS[need]: 1}
+            return 0, {self.op: 2, f">{NEEDS[need]}": 1}
         if action == "State":
-            return 0, {self.op: 2, "TEST_STATEID": 1}
+            return 0, {self.op: 2, ">TEST_STATEID": 1}
         if action == "Reopen":
-            return 0, {self.op: 2, "OPEN/fh": 1}
+            return 0, {self.op: 2, ">OPEN/fh": 1}
         raise RuntimeError(f"{row}: no such action here")
 
     def times(self, row):
@@ -201,8 +202,18 @@ class Write(Kind):
         self.write()
 
 
+class Write_locked(Write):
+    """By the right of a lock's stateid."""
+
+    state, every = "Lock", False
+
+    def prepare(self):
+        super().prepare()
+        fcntl.lockf(self.fd, fcntl.LOCK_EX | fcntl.LOCK_NB, 10, 0)
+
+
 class Read(Kind):
-    op, table, state, every = "READ", "Io", "Open", True
+    op, table, state = "READ", "Io", "Open"
 
     def act(self):
         os.posix_fadvise(self.fd, 0, 0, os.POSIX_FADV_DONTNEED)
@@ -215,15 +226,17 @@ class Commit(Kind):
     def prepare(self):
         self.fd = os.open(self.path("large"), os.O_RDWR)
         os.ftruncate(self.fd, 16384)
-        # More than one WRITE, so that they need a COMMIT; and what is written through a mapping is not written at once.
-        with mmap.mmap(self.fd, 16384) as pages:
-            for at in range(0, 16384, 4096):
-                pages[at] ^= 1
+        # More than one WRITE, so that they need a COMMIT; and what is written through a mapping is not written at once. The
+        # mapping stays: it has a descriptor of its own, and to close that writes the data.
+        self.pages = mmap.mmap(self.fd, 16384)
+        for at in range(0, 16384, 4096):
+            self.pages[at] ^= 1
 
     def act(self):
         os.fsync(self.fd)
 
     def done(self):
+        self.pages.close()
         self.close()
 
 
@@ -250,7 +263,7 @@ class GiveBack(Kind):
         if row.action in ("Fail", "Done"):
             return 0, {self.op: (1,)}
         if row.action == "Free":
-            return 0, {self.op: (1,), "FREE_STATEID": 1}
+            return 0, {self.op: (1,), ">FREE_STATEID": 1}
         return super().wanted(row)
 
     def times(self, row):
@@ -258,7 +271,7 @@ class GiveBack(Kind):
 
 
 class Close(GiveBack):
-    op, table, state, every = "CLOSE", "Close", "Open", True
+    op, table, state = "CLOSE", "Close", "Open"
 
     def act(self):
         self.close()
@@ -291,11 +304,8 @@ class Delegreturn(GiveBack):
     def act(self):
         self.fd = os.open(self.path(), os.O_RDONLY)
 
-    def wanted(self, row):
-        # That a delegation that nobody asked for is gone already needs no answer.
-        return (0, {self.op: (1,)}) if row.action == "Free" else super().wanted(row)
-
     def done(self):
+        # What the server was told of in vain goes, too.
         self.server("delegate 0")
         self.close()
 
@@ -308,8 +318,13 @@ class FreeStateid(GiveBack):
         self.write()
 
     def wanted(self, row):
-        # Nobody waits for it: what else is wrong shows in the next call.
-        return (0, {self.op: 1}) if row.action == "Recover" else super().wanted(row)
+        if row.action == "Split":
+            # It is alone.
+            return 0, {self.op: (1,)}
+        if row.action == "Recover":
+            # What else is wrong is seen to; the lease would end the stateid.
+            return 0, {self.op: 1, f">{NEEDS[row.need]}": 1}
+        return super().wanted(row)
 
 
 class TestStateid(Kind):
@@ -325,9 +340,9 @@ class TestStateid(Kind):
     def wanted(self, row):
         if row.action in ("Fail", "Done", "Split"):
             # A server that cannot tell: what it may not have is opened anew.
-            return 0, {self.op: 1, "OPEN/fh": 1}
+            return 0, {self.op: 1, ">OPEN/fh": 1}
         if row.action == "Recover":
-            return 0, {self.op: 1, NEEDS[row.need]: 1}
+            return 0, {self.op: 1, f">{NEEDS[row.need]}": 1}
         return super().wanted(row)
 
     def times(self, row):
@@ -346,7 +361,7 @@ class Step(Kind):
         if row.action == "Fail":
             return 0, {self.op: 2}
         if row.action == "Recover":
-            return 0, {self.op: 1, NEEDS[row.need]: 1}
+            return 0, {self.op: 1, f">{NEEDS[row.need]}": 1}
         return super().wanted(row)
 
     def times(self, row):
@@ -433,8 +448,7 @@ class DestroySession(Step):
         self.server("rule SEQUENCE status=BADSESSION")
 
     def wanted(self, row):
-        got, ops = GiveBack.wanted(self, row)
-        return got, dict(ops, CREATE_SESSION=1)
+        return 0, {self.op: (1,) if row.action == "Done" else 2, ">CREATE_SESSION": 1}
 
 
 class DestroyClientid(GiveBack):
@@ -467,11 +481,11 @@ class OpenReclaim(Kind):
 
     def wanted(self, row):
         if row.action in ("Nograce", "EndReboot"):
-            return 0, {self.op: 1, "OPEN/fh": 1}
+            return 0, {self.op: 1, ">OPEN/fh": 1}
         if row.action in ("BadContext", "Split"):
             return errno.EBADF, {self.op: 1}
         if row.action == "Recover":
-            return 0, {self.op: 1, NEEDS[row.need]: 1}
+            return 0, {self.op: 1, f">{NEEDS[row.need]}": 1}
         return super().wanted(row)
 
     def times(self, row):
@@ -504,9 +518,9 @@ class Slot(Kind):
         if row.action in ("RetrySameSlot", "RetryNewSlot"):
             return 0, {self.op: 2}
         if row.action == "ResetSession":
-            return 0, {self.op: 2, "CREATE_SESSION": 1}
+            return 0, {self.op: 2, ">CREATE_SESSION": 1}
         if row.action == "BindConn":
-            return 0, {self.op: 2, "BIND_CONN_TO_SESSION": 1}
+            return 0, {self.op: 2, ">BIND_CONN_TO_SESSION": 1}
         return super().wanted(row)
 
     def times(self, row):
@@ -514,7 +528,7 @@ class Slot(Kind):
 
 
 class Lock(Kind):
-    op, table, state, every = "LOCK", "Lock", "Open", True
+    op, table, state = "LOCK", "Lock", "Open"
 
     def act(self):
         fcntl.lockf(self.fd, fcntl.LOCK_EX | fcntl.LOCK_NB, 10, 0)
@@ -527,7 +541,7 @@ class Lock(Kind):
 class Lock_more(Lock):
     """A lock owner's second lock, by the right of the stateid that the first one brought."""
 
-    op, state, every = "LOCK/known", "Lock", False
+    op, state = "LOCK/known", "Lock"
 
     def prepare(self):
         super().prepare()
@@ -556,6 +570,10 @@ class Locku(GiveBack):
     def act(self):
         fcntl.lockf(self.fd, fcntl.LOCK_UN, 10, 0)
 
+    def done(self):
+        # What the server was told of in vain goes, too: the next lock is another owner's.
+        self.close()
+
     def wanted(self, row):
         # Who unlocks is told that the lock may still be there.
         return (row.errno, {}) if row.action == "Fail" else super().wanted(row)
@@ -575,7 +593,18 @@ class LockReclaim(OpenReclaim):
         return super().wanted(row)
 
 
+class LockExpired(LockReclaim):
+    """With recover_lost_locks, after the server has forgotten its clients."""
+
+    op, table = "LOCK/new", "LockExpired"
+
+    def rule(self, what, times):
+        Kind.rule(self, what, times)
+        self.server("restart forget")
+
+
 KINDS = {kind.__name__: kind for kind in (
-    Plain, Lookup, Access, Readdir, Readlink, Remove, Rename, Create, Link, Open, Create_open, Write, Read, Commit, Setattr, Chmod,
+    Plain, Lookup, Access, Readdir, Readlink, Remove, Rename, Create, Link, Open, Create_open, Write, Write_locked, Read, Commit, Setattr, Chmod,
     Close, Downgrade, Delegreturn, FreeStateid, TestStateid, ExchangeId, CreateSession, ReclaimComplete, Mounting, Sequence, BindConn,
-    DestroySession, DestroyClientid, OpenReclaim, OpenExpired, Slot, Lock, Lock_more, Lockt, Locku, LockReclaim)}
+    DestroySession, DestroyClientid, OpenReclaim, OpenExpired, Slot, Lock, Lock_more, Lockt, Locku, LockReclaim,
+    LockExpired)}

@@ -14,20 +14,32 @@
 
 workers=(
 	"Plain Lookup Access Readdir Readlink Remove Rename Create Link Slot"
-	"Open Create_open Close Downgrade"
-	"Write Lock Lock_more Lockt"
-	"OpenReclaim DestroyClientid"
-	"OpenExpired TestStateid"
+	"Open Create_open Close Downgrade Commit"
+	"Write Write_locked Read Setattr Chmod Delegreturn"
+	"Lock Lock_more Lockt Locku"
+	"OpenReclaim LockReclaim DestroyClientid"
+	"OpenExpired TestStateid FreeStateid"
 	"ExchangeId"
 	"Mounting CreateSession"
-	"BindConn"
+	"Sequence BindConn"
+	"ReclaimComplete DestroySession"
 )
-[ -z "${ROWS:-}" ] || IFS=, read -ra workers <<<"$ROWS"
+# In a module that sets lost locks again.
+retaken=("LockExpired")
+[ -z "${ROWS:-}" ] || { IFS=, read -ra workers <<<"$ROWS" && retaken=(); }
 
-read -ra kinds <<<"${workers[*]}"
-plan $((${#kinds[@]} + ${#workers[@]} + 1))
+read -ra kinds <<<"${workers[*]} ${retaken[*]}"
+plan $((${#kinds[@]} + ${#workers[@]} + ${#retaken[@]} + 1 + 2 * ${#retaken[@]}))
 
 note "SEED=${SEED:=$RANDOM}"
 workers_run rows.py "$SEED"
 workers_results "each row is as the table says"
 check "the module can be removed" rmmod rnfs4
+
+if [ "${#retaken[@]}" != 0 ]; then
+	check "the module with recover_lost_locks=1" insmod /module/rnfs4.ko recover_lost_locks=1
+	workers=("${retaken[@]}")
+	workers_run rows.py "$SEED"
+	workers_results "each row is as the table says"
+	check "it can be removed, too" rmmod rnfs4
+fi

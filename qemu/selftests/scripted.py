@@ -19,7 +19,8 @@ class Server:
         self.address = f"127.0.0.{number}"
         self.path = f"/run/scripted.{number}"
         self.process = subprocess.Popen(
-            ["scripted", "serve", "--listen", f"{self.address}:2049", "--control", self.path, "--lease", str(lease)])
+            ["scripted", "serve", "--listen", f"{self.address}:2049", "--control", self.path, "--lease", str(lease)],
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         self.socket = None
         for _ in range(500):
             try:
@@ -136,8 +137,8 @@ def begin(number):
     """A server with some files, the mount of it, and a watchdog."""
     sys.stdout.reconfigure(line_buffering=True)
     server = Server(number)
-    # Nothing from the attribute cache; small writes, so that there are several.
-    mount = Mount(server, "noac,wsize=4096,noresvport")
+    # Nothing from the attribute cache; small writes, so that there are several; a lost reply is missed soon.
+    mount = Mount(server, "noac,wsize=4096,noresvport,timeo=20,retrans=2")
     for name in ("held", "large", "well"):
         server(f"put {name} 0123456789")
     mount.fresh()
@@ -162,9 +163,10 @@ def ill(server, mount):
 
 
 def end(server, mount, dog):
-    """Unmounts; nothing may be left on the server."""
+    """Unmounts; nothing may be left on the server, which then ends. (Where something went wrong it goes on: who exits closes files.)"""
     dog.begin("the end")
     mount.umount()
     left = until(lambda: server("state").startswith("clients=0 sessions=0 opens=0 locks=0"), 10)
     print(f"END {'nothing left' if left else server('state').strip()}")
     dog.end()
+    server.stop()
