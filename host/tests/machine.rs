@@ -287,6 +287,42 @@ fn a_connection_that_is_back_ends_the_wait() {
     c.settle();
 }
 
+/// Trouble after trouble, each settled, half a second apart; `works`: with a program's call that goes through in between. Returns
+/// the longest wait.
+fn troubles_in_a_row(c: &mut Client, count: u32, works: bool) -> u32 {
+    let mut longest = 0;
+    for _ in 0..count {
+        c.event(Event::Saw(Need::Session));
+        if let Step::Wait(ms) = c.machine.step(c.now) {
+            longest = longest.max(ms);
+        }
+        c.story();
+        if works {
+            c.event(Event::SequenceFlags(0));
+        }
+        c.now += 500;
+    }
+    longest
+}
+
+#[test]
+fn a_call_that_goes_through_is_worth_another_quick_try() {
+    let mut c = settled();
+    let longest = troubles_in_a_row(&mut c, 30, true);
+    assert!((32..=64).contains(&longest), "{longest} ms");
+    let longest = troubles_in_a_row(&mut c, 30, false);
+    assert!(longest >= 4000, "nothing works: {longest} ms");
+    assert!(c.machine.is_uneasy());
+    c.event(Event::Saw(Need::Session));
+    c.event(Event::SequenceFlags(0));
+    assert!(c.machine.is_uneasy(), "that call is from before the trouble");
+    c.story();
+    c.event(Event::SequenceFlags(0));
+    assert!(!c.machine.is_uneasy());
+    assert!(troubles_in_a_row(&mut c, 1, true) <= 64);
+    c.settle();
+}
+
 #[test]
 fn a_client_without_a_connection_tries_until_there_is_one() {
     let mut c = settled();

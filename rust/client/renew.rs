@@ -106,7 +106,7 @@ impl Client {
     /// A SEQUENCE that was sent at `sent_ms` succeeded: the lease holds, and the server may have something to tell.
     pub(super) fn renewed(self: &Arc<Self>, sent_ms: u64, flags: u32, privileged: bool) {
         self.lease.lock().renewed(sent_ms);
-        if flags != 0 {
+        if flags != 0 || self.manager.is_uneasy() {
             self.sequence_flags(flags, privileged);
         }
     }

@@ -96,6 +96,8 @@ pub(crate) struct Manager {
     grace: RpcWaitQueue,
     #[pin]
     thread: Mutex<Option<KThread>>,
+    /// What [`Machine::is_uneasy`] said last, for those who do not hold the lock.
+    uneasy: Atomic<bool>,
     /// There was a session once: from now on nothing is given up.
     established: Atomic<bool>,
     /// The last user has gone.
@@ -115,11 +117,17 @@ impl Manager {
             recovered <- RpcWaitQueue::new(c"rnfs4 recovery"),
             grace <- RpcWaitQueue::new(c"rnfs4 grace"),
             thread <- new_mutex!(None),
+            uneasy: Atomic::new(false),
             established: Atomic::new(false),
             leaving: Atomic::new(false),
             stopped: Atomic::new(false),
             farewell <- WaitQueue::new(),
         })
+    }
+
+    /// The success of a call is of interest to the machine, even if the server had nothing to tell. Any context.
+    pub(super) fn is_uneasy(&self) -> bool {
+        self.uneasy.load(Relaxed)
     }
 
     fn step(&self) -> Step {
@@ -220,6 +228,7 @@ impl Client {
             if self.apply(mark, event) {
                 machine.event(now_ms(), Event::MarkedNograce);
             }
+            self.manager.uneasy.store(machine.is_uneasy(), Relaxed);
             self.observe(event, was, was_idle, &machine);
             (machine.todo(), machine.may_open() && !might_open)
         };
@@ -270,7 +279,7 @@ impl Client {
         self.tell(Event::Saw(Need::Lease));
     }
 
-    /// Flags of a SEQUENCE; those that recovery's own calls see are about what it is doing already.
+    /// A SEQUENCE was successful, with these flags; those that recovery's own calls see are about what it is doing already.
     pub(super) fn sequence_flags(&self, flags: u32, privileged: bool) {
         if !privileged {
             self.tell(Event::SequenceFlags(flags));

@@ -39,6 +39,9 @@ const WAIT_CAP_MS: u32 = 5000;
 /// How many times in a row a trouble may come before it is one that hurrying does not help against:
 /// the wait after a refusal is that of this try at least.
 const REFUSED_TRY: u32 = 10;
+/// Once a program's call has gone through, the wait after the next trouble is that of this try at most (64 ms): recovery helps. It is
+/// not nothing, because a server may have a call succeed now and then, and be no good for all that.
+const WORKED_TRY: u32 = 6;
 /// The wait after the first failure to connect, in milliseconds.
 const PROBE_MS: u32 = 50;
 /// The longest wait between two tries to connect, in milliseconds.
@@ -243,7 +246,8 @@ pub enum Event {
     Saw(Need),
     /// A state has been marked to be tested and opened anew; told after it was marked.
     MarkedNograce,
-    /// SEQUENCE, in a call that was not privileged, had these status flags.
+    /// SEQUENCE was successful in a call that was not privileged, and had these status flags. To be told where there are any, and
+    /// while the machine [is uneasy](Machine::is_uneasy).
     SequenceFlags(u32),
     /// No renewal was successful for longer than the lease.
     LeaseLapsed,
@@ -333,6 +337,11 @@ impl Machine {
     /// All that must be there for a program's call is there.
     pub fn is_idle(&self) -> bool {
         self.todo() == Step::Idle
+    }
+
+    /// The success of a program's call, even without status flags, is of interest: there was trouble lately, or flags are up.
+    pub fn is_uneasy(&self) -> bool {
+        self.troubles > WORKED_TRY || self.flags != 0
     }
 
     /// A new open may be sent: it would not be refused because RECLAIM_COMPLETE is missing.
@@ -605,7 +614,7 @@ impl Machine {
 
     /// One more trouble: the next step waits twice as long as after the one before, unless that one is
     /// long ago. Success of a step is no reason to forget: a server may well give a session and then
-    /// not know it, over and over.
+    /// not know it, over and over. That of a program's call is one (`WORKED_TRY`).
     fn slow_down(&mut self, now_ms: u64) {
         let last_wait = backoff::exponential(self.troubles.saturating_sub(1), WAIT_CAP_MS);
         let quiet = QUIET_MS + 4 * u64::from(last_wait);
@@ -625,6 +634,9 @@ impl Machine {
             | seq4_status::RECALLABLE_STATE_REVOKED;
         const CB_PATH: u32 = seq4_status::CB_PATH_DOWN | seq4_status::CB_PATH_DOWN_SESSION;
 
+        if self.is_idle() {
+            self.troubles = self.troubles.min(WORKED_TRY);
+        }
         // A flag stays up until all that it speaks of is settled, so it is news only when it rises.
         let news = flags & !self.flags;
         self.flags = flags;
