@@ -42,6 +42,30 @@ lose_and_sync() {
 	END
 }
 
+# Has the file system synced by a process that goes on to have the file open, again and again. Prints how often something was left that
+# the server had not on its disk: until the COMMIT it counts as under writeback.
+sync_and_count() {
+	python3 - "$1" <<-'END'
+		import ctypes, os, sys, time
+		libc = ctypes.CDLL(None)
+		def left():
+		    with open("/proc/sys/vm/stat_refresh", "w") as refresh:
+		        refresh.write("1")
+		    with open("/proc/vmstat") as stats:
+		        return any(line.split() > ["nr_writeback", "0"] for line in stats if line.startswith("nr_writeback "))
+		fd = os.open(sys.argv[1], os.O_RDWR | os.O_CREAT)
+		found = 0
+		for _ in range(150):
+		    # More than one WRITE, so that they are not stable at once.
+		    os.pwrite(fd, os.urandom(300000), 0)
+		    if libc.syncfs(fd):
+		        sys.exit("syncfs fails")
+		    # The server's own disk writes now and then, for a moment.
+		    found += left() and (time.sleep(0.05) or left())
+		print(found)
+	END
+}
+
 three_times() {
 	cat /tmp/data /tmp/data /tmp/data
 }
@@ -88,7 +112,7 @@ see() {
 	[ "$(cat "$1")" = "$2" ]
 }
 
-plan 19
+plan 20
 
 echo 50 >/proc/sys/vm/dirty_writeback_centisecs
 echo 50 >/proc/sys/vm/dirty_expire_centisecs
@@ -97,6 +121,8 @@ check "mount" "mount_$CLIENT" "$M"
 
 check "a file is written, the server restarts, then it is synced" lose_and_sync "$M/lost"
 is "the server has all of it" "$(server_sum lost)" "$(three_times | sum)"
+
+is "syncfs() leaves nothing that is not committed, 150 times" "$(sync_and_count "$M/synced")" 0
 
 start_waiting "$M/waiting"
 server_stop

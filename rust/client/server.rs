@@ -267,14 +267,18 @@ impl Server {
     }
 
     /// Waits until every context is closed: what the last close or write leaves behind when the superblock is to be killed.
-    /// Everything dirty has been written, so this is but a courtesy to the server, and bounded. May sleep.
-    pub(crate) fn wait_contexts_gone(&self) {
+    /// Everything dirty has been written, so this is but a courtesy to the server, and bounded: after 5 s it is false, and if `again`
+    /// says that this is not the first time, no call of the mount waits for the server any more. May sleep.
+    pub(crate) fn wait_contexts_gone(&self, again: bool) -> bool {
         let gone = || *self.contexts.lock() == 0;
         let patience = msecs_to_jiffies(CLOSE_MS);
-        if self.contexts_gone.wait_idle_timeout(patience, gone) != Waited::True {
-            self.force.doom();
-            self.contexts_gone.wait_idle_until(gone);
+        if self.contexts_gone.wait_idle_timeout(patience, gone) == Waited::True {
+            return true;
         }
+        if again {
+            self.force.doom();
+        }
+        false
     }
 
     /// What kill_sb calls when the superblock is dead: its open state is no longer recovered, and if it was the client's last,

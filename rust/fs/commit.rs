@@ -139,14 +139,21 @@ pub(super) fn commit(inode: &Inode) -> Result {
     inode.info().write.wait_commit(|| start(inode))
 }
 
-/// Answers `->write_inode()`: after its pages were written, an inode still has to be committed.
+/// Answers `->write_inode()`: after its pages were written, an inode still has to be committed, and is dirty until it is. The VFS takes
+/// it for clean when it calls this, so it is told otherwise: whatever was under way may come to nothing, and a sync(2) or umount that
+/// found the inode clean would not wait for it.
 pub(crate) fn write_inode(inode: &Inode, sync: bool) -> Result {
-    if sync {
-        return write::flush(inode);
+    let res = if sync {
+        write::flush(inode)
+    } else {
+        // In the background a COMMIT waits until no WRITE is under way.
+        if !inode.mapping().has_writeback() {
+            start(inode);
+        }
+        Ok(())
+    };
+    if inode.info().write.is_uncommitted() {
+        inode.mark_dirty_datasync();
     }
-    // In the background a COMMIT waits until no WRITE is under way; their replies mark the inode dirty again.
-    if !inode.mapping().has_writeback() {
-        start(inode);
-    }
-    Ok(())
+    res
 }

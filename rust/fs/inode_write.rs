@@ -353,9 +353,16 @@ impl InodeWrite {
         let many = books.unstable_pages >= UNSTABLE_MAX;
         drop(books);
         self.settle(inode, lost, Settled::In(verifier));
-        drop(writeback);
+        // Before the writeback ends: sync(2) waits for that, and then commits what is dirty.
         inode.mark_dirty_datasync();
+        drop(writeback);
         many
+    }
+
+    /// Tells whether something waits for COMMIT, or a COMMIT or a WRITE is under way.
+    pub(super) fn is_uncommitted(&self) -> bool {
+        let books = self.books.lock();
+        books.writing != 0 || books.committing || !books.unstable.is_empty()
     }
 
     /// Takes all that waits for COMMIT, to commit it. `None` when there is nothing or a COMMIT is under way.

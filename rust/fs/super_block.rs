@@ -83,8 +83,8 @@ impl SuperOperations for Rnfs4Fs {
         sb.info().server.kill_begin();
     }
 
-    fn written(sb: &SuperBlock) {
-        sb.info().server.wait_contexts_gone();
+    fn written(sb: &SuperBlock, again: bool) -> bool {
+        sb.info().server.wait_contexts_gone(again)
     }
 
     fn kill_super(info: KBox<SuperInfo>) {

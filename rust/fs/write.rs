@@ -353,6 +353,10 @@ impl<'a> Sender<'a> {
         if alone || start == Start::Distrusted {
             call.stable = StableHow::FileSync;
         }
+        if !self.several {
+            // An inode of which only pages are dirty is clean as soon as they are under way, and sync(2) would go by it.
+            self.inode.mark_dirty_datasync();
+        }
         self.several = true;
         call.send();
     }

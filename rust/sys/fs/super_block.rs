@@ -216,9 +216,10 @@ pub(crate) trait SuperOperations: FileSystem {
     /// The superblock is about to be killed; what is dirty will be written next. May sleep.
     fn kill_begin(sb: &SuperBlock<Self>);
 
-    /// The superblock is about to be killed, and everything dirty has been written: waits until no I/O holds an inode. May
-    /// sleep.
-    fn written(sb: &SuperBlock<Self>);
+    /// The superblock is about to be killed, and everything dirty has been written: waits until no I/O holds an inode. False after
+    /// a while: it may be that data became dirty again meanwhile, which is then written before this is called once more, with
+    /// `again`. May sleep.
+    fn written(sb: &SuperBlock<Self>, again: bool) -> bool;
 
     /// Gives up the data of a superblock that is dead, or of a mount that came to share another one. May sleep.
     fn kill_super(info: KBox<Self::SuperInfo>);
@@ -444,7 +445,11 @@ pub(super) unsafe extern "C" fn kill_sb<T: SuperOperations>(sb: *mut kb::super_b
         T::kill_begin(SuperBlock::from_raw(sb));
         // `generic_shutdown_super()` writes back, too, but then finds fault with inodes that I/O still holds.
         kb::sync_filesystem(sb);
-        T::written(SuperBlock::from_raw(sb));
+        let mut again = false;
+        while !T::written(SuperBlock::from_raw(sb), again) {
+            kb::sync_filesystem(sb);
+            again = true;
+        }
         kb::kill_anon_super(sb);
         T::kill_super(KBox::from_raw(info));
     }
