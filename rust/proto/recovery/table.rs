@@ -504,7 +504,8 @@ pub fn decide_malformed(class: OpClass) -> Action {
 /// is good; to open a good one anew does no harm.
 pub fn tested(status: Status) -> Tested {
     match status {
-        Status::OK => Tested::Good,
+        // The state is there; a LOCK or LOCKU that was under way meanwhile has given it a newer stateid.
+        Status::OK | Status::OLD_STATEID => Tested::Good,
         Status::EXPIRED | Status::ADMIN_REVOKED | Status::DELEG_REVOKED => Tested::Revoked,
         _ => Tested::Gone,
     }
