@@ -157,6 +157,11 @@ impl Body for LockBody {
     }
 
     fn finish(&mut self, res: Result<<LockOps as Ops>::Res>) {
+        // Without an answer it may have been granted. A lock by a stateid can be given back; an owner's first one is the server's
+        // secret until CLOSE.
+        if let (Err(_), true, Some(grant)) = (&res, self.sent.1, &mut self.grant) {
+            grant.given = true;
+        }
         self.res = res.and_then(|res| self.granted(res));
     }
 }
