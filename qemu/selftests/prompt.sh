@@ -13,7 +13,7 @@
 
 . "$(dirname "$0")/lib.sh"
 
-RESTARTS=${RESTARTS:-6}
+RESTARTS=${RESTARTS:-5}
 MEDIAN=${MEDIAN:-1.0}
 WORST=${WORST:-5.0}
 M=/mnt/prompt
