@@ -315,7 +315,10 @@ fn a_call_that_goes_through_is_worth_another_quick_try() {
     assert!(c.machine.is_uneasy());
     c.event(Event::Saw(Need::Session));
     c.event(Event::SequenceFlags(0));
-    assert!(c.machine.is_uneasy(), "that call is from before the trouble");
+    assert!(
+        c.machine.is_uneasy(),
+        "that call is from before the trouble"
+    );
     c.story();
     c.event(Event::SequenceFlags(0));
     assert!(!c.machine.is_uneasy());
