@@ -172,7 +172,7 @@ class Link(Lookup):
 
 
 class Open(Kind):
-    op, table, held, every = "OPEN", "Open", False, True
+    op, table, held = "OPEN", "Open", False
 
     def act(self):
         self.fd = os.open(self.path(), os.O_RDWR)
@@ -184,7 +184,7 @@ class Open(Kind):
 class Create_open(Open):
     """A file that is made: by name."""
 
-    op, every, some = "OPEN/null", False, True
+    op, some = "OPEN/null", True
 
     def act(self):
         self.fd = os.open(self.path("made"), os.O_RDWR | os.O_CREAT | os.O_EXCL)
