@@ -4,7 +4,7 @@
 # A lazy umount while the server is down and data is dirty, of a mount that somebody uses: it takes away the name only. The end of the
 # file system comes with its last user, and that writes what is dirty, so it waits for the server. (Of a mount that nobody uses see soft.)
 #
-# guest: unproven
+# guest:
 
 . "$(dirname "$0")/lib.sh"
 
