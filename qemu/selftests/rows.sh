@@ -6,7 +6,7 @@
 # of its own, because most of the time is spent in waiting. The commonest kinds meet every status, of the others SEED (a number, or all)
 # chooses one of the statuses for which the table has the same rules.
 #
-# guest: timeout=400 unproven
+# guest: timeout=400
 
 . "$(dirname "$0")/lib.sh"
 # shellcheck source=qemu/selftests/workers.bash
