@@ -327,6 +327,25 @@ fn a_call_that_goes_through_is_worth_another_quick_try() {
 }
 
 #[test]
+fn a_server_that_asks_for_patience_is_asked_every_second() {
+    let mut c = settled();
+    c.event(Event::Saw(Need::Session));
+    c.turn();
+    for _ in 0..30 {
+        c.faults.push_back(Some(Fault::Status(Status::DELAY)));
+    }
+    let mut longest = 0;
+    while !c.faults.is_empty() {
+        if let Step::Wait(ms) = c.machine.step(c.now) {
+            longest = longest.max(ms);
+        }
+        c.turn();
+    }
+    assert!((512..=1000).contains(&longest), "{longest} ms");
+    c.settle();
+}
+
+#[test]
 fn a_client_without_a_connection_tries_until_there_is_one() {
     let mut c = settled();
     c.down_until = c.now + 60_000;

@@ -36,6 +36,8 @@ use core::fmt;
 
 /// The longest wait between two tries, in milliseconds.
 const WAIT_CAP_MS: u32 = 5000;
+/// The same where the server asked for it: it may be in its grace period, which does not last for ever.
+const DELAY_CAP_MS: u32 = backoff::Backoff::CALL_CAP_MS;
 /// How many times in a row a trouble may come before it is one that hurrying does not help against:
 /// the wait after a refusal is that of this try at least.
 const REFUSED_TRY: u32 = 10;
@@ -557,7 +559,7 @@ impl Machine {
             Action::Done if step != Step::ExchangeId => return self.done(step),
             Action::Recover(need) => {
                 // What the step was for is still to be done: its own bit stays.
-                self.slow_down(now_ms);
+                self.slow_down(now_ms, WAIT_CAP_MS);
                 return self.need(need).mark;
             }
             Action::Fail => {
@@ -570,9 +572,13 @@ impl Machine {
             _ if step == Step::DestroySession && self.troubles >= REFUSED_TRY => {
                 return self.done(step);
             }
+            Action::Delay | Action::DelayThenFail if matches!(failure, Failure::Status(_)) => {
+                self.slow_down(now_ms, DELAY_CAP_MS);
+                return Mark::None;
+            }
             _ => (),
         }
-        self.slow_down(now_ms);
+        self.slow_down(now_ms, WAIT_CAP_MS);
         Mark::None
     }
 
@@ -607,7 +613,7 @@ impl Machine {
     /// is news.
     fn trouble(&mut self, now_ms: u64, noted: Noted) -> Mark {
         if noted.news {
-            self.slow_down(now_ms);
+            self.slow_down(now_ms, WAIT_CAP_MS);
         }
         noted.mark
     }
@@ -615,13 +621,13 @@ impl Machine {
     /// One more trouble: the next step waits twice as long as after the one before, unless that one is
     /// long ago. Success of a step is no reason to forget: a server may well give a session and then
     /// not know it, over and over. That of a program's call is one (`WORKED_TRY`).
-    fn slow_down(&mut self, now_ms: u64) {
+    fn slow_down(&mut self, now_ms: u64, cap_ms: u32) {
         let last_wait = backoff::exponential(self.troubles.saturating_sub(1), WAIT_CAP_MS);
         let quiet = QUIET_MS + 4 * u64::from(last_wait);
         if now_ms.saturating_sub(self.trouble_ms) > quiet && self.refused.is_none() {
             self.troubles = 0;
         }
-        let wait = backoff::exponential(self.troubles, WAIT_CAP_MS);
+        let wait = backoff::exponential(self.troubles, cap_ms);
         self.troubles = self.troubles.saturating_add(1);
         self.trouble_ms = now_ms;
         self.not_before_ms = now_ms.saturating_add(wait.into());
