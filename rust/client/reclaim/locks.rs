@@ -13,8 +13,7 @@ use kernel::{
 use rnfs4_proto::{
     compound::{
         Batch,
-        BatchItem,
-        Ops, //
+        BatchItem, //
     },
     ops::{
         fh::Putfh,
@@ -51,7 +50,10 @@ use super::{
         },
         stats::Counter,
     },
-    wave::Wave, //
+    wave::{
+        Tried,
+        Wave, //
+    },
 };
 
 /// A lock on its way.
@@ -78,6 +80,12 @@ impl BatchItem for LockItem {
 
     fn done(&mut self, (putfh, lock): Self::Res) {
         self.res = Some(putfh.and(lock));
+    }
+}
+
+impl Tried for LockItem {
+    fn failed(&self) -> Option<Status> {
+        self.res.and_then(core::result::Result::err)
     }
 }
 
@@ -221,22 +229,6 @@ impl Wave for Locks {
 
     fn size(item: &LockItem) -> Size {
         Size::of(&item.ops())
-    }
-
-    fn pack(items: KVec<LockItem>) -> Self::Ops {
-        (Batch(items),)
-    }
-
-    fn unpack(ops: &mut Self::Ops) -> KVec<LockItem> {
-        core::mem::take(&mut ops.0 .0)
-    }
-
-    fn reply((begun,): <Self::Ops as Ops>::Res, items: &[LockItem]) -> (usize, Option<Status>) {
-        let last = begun.checked_sub(1).and_then(|last| items.get(last));
-        match last.and_then(|item| item.res) {
-            Some(Err(status)) => (begun - 1, Some(status)),
-            _ => (begun, None),
-        }
     }
 
     fn done(&mut self, client: &Arc<Client>, index: u32, item: &LockItem) {

@@ -10,8 +10,7 @@ use kernel::{
 use rnfs4_proto::{
     compound::{
         Batch,
-        BatchItem,
-        Ops, //
+        BatchItem, //
     },
     ops::{
         fh::Putfh,
@@ -54,7 +53,10 @@ use super::{
         },
         stats::Counter, //
     },
-    wave::Wave, //
+    wave::{
+        Tried,
+        Wave, //
+    },
 };
 
 type OneRes = core::result::Result<OpenRes, Status>;
@@ -113,6 +115,12 @@ impl BatchItem for OpenItem {
                 None => {}
             }
         }
+    }
+}
+
+impl Tried for OpenItem {
+    fn failed(&self) -> Option<Status> {
+        self.failed
     }
 }
 
@@ -195,22 +203,6 @@ impl Wave for Opens {
 
     fn size(item: &OpenItem) -> Size {
         Size::of(&item.ops())
-    }
-
-    fn pack(items: KVec<OpenItem>) -> Self::Ops {
-        (Batch(items),)
-    }
-
-    fn unpack(ops: &mut Self::Ops) -> KVec<OpenItem> {
-        core::mem::take(&mut ops.0 .0)
-    }
-
-    fn reply((begun,): <Self::Ops as Ops>::Res, items: &[OpenItem]) -> (usize, Option<Status>) {
-        let last = begun.checked_sub(1).and_then(|last| items.get(last));
-        match last.and_then(|item| item.failed) {
-            Some(status) => (begun - 1, Some(status)),
-            None => (begun, None),
-        }
     }
 
     fn done(&mut self, client: &Arc<Client>, _index: u32, item: &OpenItem) {

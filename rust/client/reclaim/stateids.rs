@@ -10,8 +10,7 @@ use kernel::{
 use rnfs4_proto::{
     compound::{
         Batch,
-        BatchItem,
-        Ops, //
+        BatchItem, //
     },
     ops::state::{
         FreeStateid,
@@ -47,7 +46,11 @@ use super::{
         },
         stats::Counter, //
     },
-    wave::Wave, //
+    wave::{
+        Pack,
+        Tried,
+        Wave, //
+    },
 };
 
 /// Most stateids that are asked about in a call.
@@ -97,6 +100,27 @@ impl Tests {
     }
 }
 
+impl Pack<TestedStateid> for (TestStateid<KVec<TestedStateid>>,) {
+    fn pack(items: KVec<TestedStateid>) -> Self {
+        (TestStateid(items),)
+    }
+
+    fn unpack(&mut self) -> KVec<TestedStateid> {
+        core::mem::take(&mut self.0 .0)
+    }
+
+    fn reply((res,): Self::Res, items: &[TestedStateid]) -> (usize, Option<Status>) {
+        match res {
+            Ok(()) => (items.len(), None),
+            Err(status) => (0, Some(status)),
+        }
+    }
+
+    fn hit(items: usize) -> usize {
+        items
+    }
+}
+
 impl Wave for Tests {
     type Item = TestedStateid;
     type Ops = (TestStateid<KVec<TestedStateid>>,);
@@ -141,25 +165,6 @@ impl Wave for Tests {
             res: 4,
             more: 0,
         }
-    }
-
-    fn pack(items: KVec<TestedStateid>) -> Self::Ops {
-        (TestStateid(items),)
-    }
-
-    fn unpack(ops: &mut Self::Ops) -> KVec<TestedStateid> {
-        core::mem::take(&mut ops.0 .0)
-    }
-
-    fn reply((res,): <Self::Ops as Ops>::Res, items: &[TestedStateid]) -> (usize, Option<Status>) {
-        match res {
-            Ok(()) => (items.len(), None),
-            Err(status) => (0, Some(status)),
-        }
-    }
-
-    fn hit(items: usize) -> usize {
-        items
     }
 
     fn done(&mut self, client: &Arc<Client>, index: u32, item: &TestedStateid) {
@@ -217,6 +222,12 @@ impl BatchItem for FreeItem {
     }
 }
 
+impl Tried for FreeItem {
+    fn failed(&self) -> Option<Status> {
+        self.failed
+    }
+}
+
 /// Stateids to be freed.
 pub(super) struct Frees {
     stateids: KVVec<Stateid>,
@@ -248,22 +259,6 @@ impl Wave for Frees {
 
     fn size(item: &FreeItem) -> Size {
         Size::of(&item.ops())
-    }
-
-    fn pack(items: KVec<FreeItem>) -> Self::Ops {
-        (Batch(items),)
-    }
-
-    fn unpack(ops: &mut Self::Ops) -> KVec<FreeItem> {
-        core::mem::take(&mut ops.0 .0)
-    }
-
-    fn reply((begun,): <Self::Ops as Ops>::Res, items: &[FreeItem]) -> (usize, Option<Status>) {
-        let last = begun.checked_sub(1).and_then(|last| items.get(last));
-        match last.and_then(|item| item.failed) {
-            Some(status) => (begun - 1, Some(status)),
-            None => (begun, None),
-        }
     }
 
     fn done(&mut self, client: &Arc<Client>, _index: u32, _item: &FreeItem) {

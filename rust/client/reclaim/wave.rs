@@ -14,7 +14,11 @@ use kernel::{
     },
 };
 use rnfs4_proto::{
-    compound::Ops,
+    compound::{
+        Batch,
+        BatchItem,
+        Ops, //
+    },
     recovery::{
         batch::{
             meaning,
@@ -60,7 +64,7 @@ pub(super) trait Wave {
     /// One item on its way.
     type Item: Send + 'static;
     /// The operations for some of them.
-    type Ops: Ops<Res: Send> + Send + 'static;
+    type Ops: Pack<Self::Item> + Ops<Res: Send> + Send + 'static;
     /// Whose stateids are at stake.
     const KIND: StateKind;
 
@@ -84,25 +88,52 @@ pub(super) trait Wave {
     /// What an item needs in a call.
     fn size(item: &Self::Item) -> Size;
 
-    /// The call.
-    fn pack(items: KVec<Self::Item>) -> Self::Ops;
-
-    /// The items again.
-    fn unpack(ops: &mut Self::Ops) -> KVec<Self::Item>;
-
-    /// How many of `items` the server has done, and the status of the one that failed.
-    fn reply(res: <Self::Ops as Ops>::Res, items: &[Self::Item]) -> (usize, Option<Status>);
-
-    /// How many items a status speaks of.
-    fn hit(_items: usize) -> usize {
-        1
-    }
-
     /// An item is done.
     fn done(&mut self, client: &Arc<Client>, index: u32, item: &Self::Item);
 
     /// An item has ended otherwise. [`Fate::Done`] with [`Status::OK`] is that of one that needed no call.
     fn failed(&mut self, client: &Arc<Client>, index: u32, fate: Fate, status: Status);
+}
+
+/// The operations for several items, in one call.
+pub(super) trait Pack<I>: Ops {
+    /// Makes them.
+    fn pack(items: KVec<I>) -> Self;
+
+    /// The items again.
+    fn unpack(&mut self) -> KVec<I>;
+
+    /// How many of `items` the server has done, and the status of the one that failed.
+    fn reply(res: Self::Res, items: &[I]) -> (usize, Option<Status>);
+
+    /// How many of `items` a status speaks of.
+    fn hit(_items: usize) -> usize {
+        1
+    }
+}
+
+/// An item of a [`Batch`], which knows how it went.
+pub(super) trait Tried: BatchItem {
+    /// Why the server did not do it.
+    fn failed(&self) -> Option<Status>;
+}
+
+impl<I: Tried> Pack<I> for (Batch<KVec<I>>,) {
+    fn pack(items: KVec<I>) -> Self {
+        (Batch(items),)
+    }
+
+    fn unpack(&mut self) -> KVec<I> {
+        core::mem::take(&mut self.0 .0)
+    }
+
+    fn reply((begun,): Self::Res, items: &[I]) -> (usize, Option<Status>) {
+        let last = begun.checked_sub(1).and_then(|last| items.get(last));
+        match last.and_then(Tried::failed) {
+            Some(status) => (begun - 1, Some(status)),
+            None => (begun, None),
+        }
+    }
 }
 
 /// The body of a call: keeps what came, for the thread.
@@ -157,11 +188,11 @@ impl<W: Wave> Call<W> {
             return (self.items, none);
         };
         let (ops, body) = ended.parts_mut();
-        let items = W::unpack(ops);
+        let items = ops.unpack();
         let (done, trouble) = match (body.res.take(), body.refused) {
             (_, Some(status)) => (0, Some(Trouble::Call(status))),
             (Some(Ok(res)), None) => {
-                let (done, status) = W::reply(res, &items);
+                let (done, status) = W::Ops::reply(res, &items);
                 (done, status.map(Trouble::Item))
             }
             (Some(Err(err)), None) if err == EBADMSG => (0, Some(Trouble::Malformed)),
@@ -308,7 +339,7 @@ impl Client {
             res: None,
             refused: None,
         };
-        match self.start(how, W::pack(items), body) {
+        match self.start(how, W::Ops::pack(items), body) {
             Ok(started) => {
                 plan.sent();
                 flight.push(Call {
@@ -340,7 +371,7 @@ impl Client {
         };
         let hit = match reply.trouble {
             None => 0,
-            Some(_) => W::hit(indices.len()),
+            Some(_) => W::Ops::hit(indices.len()),
         };
         // Grace is everybody's.
         let global = status == Status::GRACE;
