@@ -54,7 +54,7 @@ machine() {
 	# The watchdog of the clock takes a busy host for a bad clock. Only one processor until there is user space, which starts the others:
 	# emulation with several threads does not bear one of them laying out the PCI bus while another runs (QEMU 10.0 then hangs or
 	# aborts, in one boot of fifty).
-	append="console=ttyS0 root=/dev/vda rw init=/sbin/guest-init oops=panic panic=-1 tsc=reliable maxcpus=1"
+	append="console=ttyS0 root=/dev/vda rw init=/sbin/guest-init oops=panic panic=-1 tsc=reliable no_timer_check maxcpus=1"
 	# shellcheck disable=SC2034,SC2207
 	machine=(qemu-system-x86_64 -accel "$accel" -cpu "$cpu" -machine q35 -smp "$smp" -m "$mem" -nodefaults -no-user-config
 		-display none -no-reboot -kernel "$kernel/arch/x86/boot/bzImage" -append "$append" -device virtio-rng-pci
