@@ -3,9 +3,6 @@
 #
 # What others do is seen: another client's changes to data, names, types and attributes, as close-to-open consistency and the attribute
 # cache's times allow. The other client is the server itself.
-#
-# guest: debug
-
 . "$(dirname "$0")/lib.sh"
 
 CLIENT=${CLIENT:-rnfs4}

@@ -6,7 +6,7 @@
 # is down the files are replaced by others ("gone"), or closed to their user ("denied"). The C client goes the last two at the same time;
 # what it gives is noted where it is something else.
 #
-# guest: timeout=400 debug
+# guest: timeout=400
 
 . "$(dirname "$0")/lib.sh"
 

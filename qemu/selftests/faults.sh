@@ -3,7 +3,7 @@
 #
 # Faults on demand: each operation that can be made to fail does, the program sees what it should, and the client is well after.
 #
-# guest: timeout=600 debug
+# guest: timeout=600
 
 . "$(dirname "$0")/lib.sh"
 # shellcheck source=qemu/guest/hold.sh

@@ -30,8 +30,6 @@ class Kind:
     held = True
     # What there was of trouble would slow down the next row, or what was learnt make it pointless.
     fresh = False
-    # Every status, not only one of each that the table has the same rules for.
-    every = False
     # Only one for each action.
     some = False
 
@@ -88,7 +86,7 @@ class Kind:
 
 
 class Plain(Kind):
-    op, table, every = "GETATTR", "Plain", True
+    op, table = "GETATTR", "Plain"
 
     def act(self):
         os.fstat(self.fd)
@@ -97,7 +95,7 @@ class Plain(Kind):
 class Lookup(Plain):
     """The others without a state: only what is decided differently, for most."""
 
-    op, held, every, some, fresh = "LOOKUP", False, False, True, True
+    op, held, some, fresh = "LOOKUP", False, True, True
 
     def act(self):
         os.stat(self.path("dir/inside"))
@@ -196,7 +194,7 @@ class Create_open(Open):
 
 
 class Write(Kind):
-    op, table, state, every = "WRITE", "Io", "Open", True
+    op, table, state = "WRITE", "Io", "Open"
 
     def act(self):
         self.write()
@@ -205,7 +203,7 @@ class Write(Kind):
 class Write_locked(Write):
     """By the right of a lock's stateid."""
 
-    state, every = "Lock", False
+    state = "Lock"
 
     def prepare(self):
         super().prepare()

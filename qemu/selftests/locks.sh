@@ -4,7 +4,7 @@
 # fcntl() and flock() locks: two clients see each other's, all that ranges can do, waiting and being woken, what goes with a
 # descriptor or a process, and that data is handed over with a lock.
 #
-# guest: timeout=600 debug
+# guest: timeout=600
 
 . "$(dirname "$0")/lib.sh"
 # shellcheck source=qemu/guest/locker.sh

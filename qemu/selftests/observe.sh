@@ -4,7 +4,7 @@
 # What a client tells of itself: its files in debugfs, tracepoints, /proc/self/mountstats, the kernel's log. It must be true, and reading
 # must do no harm, whatever the client is doing.
 #
-# guest: timeout=300 debug
+# guest: timeout=300
 
 . "$(dirname "$0")/lib.sh"
 # shellcheck source=qemu/guest/hold.sh

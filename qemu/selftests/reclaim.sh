@@ -4,14 +4,14 @@
 # The server restarts under thousands of open files with a lock each: all of them are reclaimed, in a tenth of the C client's time and
 # calls at most, linear in their number.
 #
-# guest: mem=2048 timeout=900
+# guest: mem=2048 timeout=1800
 
 . "$(dirname "$0")/lib.sh"
 # shellcheck source=qemu/guest/hold.sh
 . /guest/hold.sh
 
-FILES=${FILES:-2000}
-MANY=${MANY:-8000}
+FILES=${FILES:-${FULL:+2000}} FILES=${FILES:-1000}
+MANY=${MANY:-${FULL:+20000}} MANY=${MANY:-4000}
 DELAY_MS=${DELAY_MS:-2}
 HOLD_PATIENCE=300
 

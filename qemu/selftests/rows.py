@@ -32,13 +32,13 @@ class Row:
 
 
 def rows_of(kind, table, rng):
-    """The rows that such an operation can meet: for most kinds, one of the statuses that the table has the same rules for, unless there
-    is no `rng` to choose by; where the operation is one of many of its class, one for each action."""
+    """The rows that such an operation can meet: one of the statuses that the table has the same rules for, unless there is no `rng` to
+    choose by; where the operation is one of many of its class, one for each action."""
     rows = [row for row in table if row.table == kind.table and row.state in (kind.state, "-") and row.number]
     if kind.table == "Slot":
         plain = {row.status: row for row in table if row.table == "Plain"}
         rows = [plain[row.status] if row.action == "Fail" else row for row in rows]
-    if rng is None or kind.every:
+    if rng is None:
         return rows
     rules = {}
     for row in (row for row in table if row.table != "Slot"):

@@ -3,8 +3,8 @@
 #
 # Every row of the table of errors through the module: a scripted server answers each kind of operation with each status, and what the
 # program gets, and what the client does about it, is what the table says. rows.py does it; several run at once, each with a server
-# of its own, because most of the time is spent in waiting. The commonest kinds meet every status, of the others SEED (a number, or all)
-# chooses one of the statuses for which the table has the same rules.
+# of its own, because most of the time is spent in waiting. SEED (a number) chooses one of the statuses for which the table has the same
+# rules; all of them come with SEED=all, or FULL.
 #
 # guest: timeout=400
 
@@ -31,6 +31,7 @@ retaken=("LockExpired")
 read -ra kinds <<<"${workers[*]} ${retaken[*]}"
 plan $((${#kinds[@]} + ${#workers[@]} + ${#retaken[@]} + 1 + 2 * ${#retaken[@]}))
 
+[ -z "${FULL:-}" ] || SEED=all
 note "SEED=${SEED:=$RANDOM}"
 workers_run rows.py "$SEED"
 workers_results "each row is as the table says"
