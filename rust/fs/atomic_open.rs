@@ -169,7 +169,8 @@ fn open_and_finish(
         {
             dentry.d_drop();
             match lookup(dir, dentry, LookupFlags::none()) {
-                Ok(None) if dentry.inode().is_some_and(|inode| inode.is_reg()) => Err(e),
+                // Or there is nothing, and that was not what the open was refused for.
+                Ok(None) if dentry.inode().is_none_or(|inode| inode.is_reg()) => Err(e),
                 Ok(None) => file.finish_no_open(switched),
                 Ok(other) => file.finish_no_open(other),
                 Err(lookup_error) => Err(lookup_error),
