@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# The server restarts 8 times in a row, or 50 (FULL), while records are appended and archives unpacked, then three times so quickly that nobody
-# can have reclaimed in between: nobody meets an error, and nothing is lost.
+# The server restarts 8 times in a row, or 50 (FULL), while records are appended and archives unpacked, then three times so quickly
+# that nobody can have reclaimed in between: nobody meets an error, and nothing is lost.
 #
 # guest: timeout=600
 
