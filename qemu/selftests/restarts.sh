@@ -23,8 +23,8 @@ keep_unpacking() {
 	! kill -0 "$unpack_pid" 2>/dev/null || return 0
 	finish_tree
 	trees=$((trees + 1))
-	mkdir "$M/work/$trees"
-	unpack_begin "$M/work/$trees"
+	mkdir "$M/trees/$trees"
+	unpack_begin "$M/trees/$trees"
 }
 
 finish_tree() {
@@ -50,7 +50,7 @@ workload_at "$M"
 echo 0 >/proc/sys/fs/leases-enable
 trace_begin
 check "mount" "mount_$CLIENT" "$M"
-workload_begin "$M/work"
+workload_begin "$M/trees"
 is "a writer appends to $WRITER_FILES open files, an archive is being unpacked" $? 0
 
 for n in $(seq "$RESTARTS"); do
