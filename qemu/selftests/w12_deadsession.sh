@@ -6,10 +6,12 @@
 # the reclaim with NFS4ERR_DEADSESSION.
 
 . "$(dirname "$0")/lib.sh"
+# shellcheck source=qemu/selftests/scripted.bash
+. "$(dirname "$0")/scripted.bash"
 
 FILES=20
 TIMES=3
-declare -A address=([rnfs4]=127.0.0.2 [nfs4]=127.0.0.3)
+LEASE_SCRIPTED=15
 
 cat >/tmp/many.py <<'END_OF_PROGRAM'
 """many.py CLIENT COUNT: opens so many files there, prints "open", and once /tmp/back is there writes to each and tells how many gave which
@@ -31,27 +33,6 @@ for fd in fds:
         got[errno.errorcode[error.errno]] += 1
 print("written", *(f"{what} {n}" for what, n in sorted(got.items())), flush=True)
 END_OF_PROGRAM
-
-# ctl CLIENT COMMAND: the scripted server of that client.
-ctl() {
-	local client=$1
-	shift
-	scripted ctl "/run/scripted.$client" "$@"
-}
-
-# serve CLIENT: starts it.
-serve() {
-	scripted serve --listen "${address[$1]}:2049" --control "/run/scripted.$1" --lease 15 >/dev/null 2>&1 &
-	within 20 ctl "$1" mark >/dev/null 2>&1
-}
-
-mounted() {
-	mkdir -p "/mnt/$1"
-	case $1 in
-	rnfs4) mount_rnfs4 "${address[$1]}:/" "/mnt/$1" ;;
-	nfs4) mount -t nfs4 -o vers=4.1 "${address[$1]}:/" "/mnt/$1" ;;
-	esac
-}
 
 # came CLIENT OPERATION: it came since the mark.
 came() {

@@ -6,11 +6,12 @@
 # on the mount waits meanwhile. A scripted server for each client.
 
 . "$(dirname "$0")/lib.sh"
+# shellcheck source=qemu/selftests/scripted.bash
+. "$(dirname "$0")/scripted.bash"
 
 # How long each client is watched, in seconds, and how many calls it may need for that.
 WATCHED=4
 CALLS=$((WATCHED * 25))
-declare -A address=([rnfs4]=127.0.0.2 [nfs4]=127.0.0.3)
 
 cat >/tmp/writer.py <<'END_OF_PROGRAM'
 """writer.py PATH: opens and locks the file, prints "locked"; once /tmp/write is there, writes to it, and tells how that ended."""
@@ -30,27 +31,6 @@ try:
 except OSError as error:
     print("ended", errno.errorcode[error.errno], flush=True)
 END_OF_PROGRAM
-
-# ctl CLIENT COMMAND: the scripted server of that client.
-ctl() {
-	local client=$1
-	shift
-	scripted ctl "/run/scripted.$client" "$@"
-}
-
-# serve CLIENT: starts it.
-serve() {
-	scripted serve --listen "${address[$1]}:2049" --control "/run/scripted.$1" --lease 60 >/dev/null 2>&1 &
-	within 20 ctl "$1" mark >/dev/null 2>&1
-}
-
-mounted() {
-	mkdir -p "/mnt/$1"
-	case $1 in
-	rnfs4) mount_rnfs4 "${address[$1]}:/" "/mnt/$1" ;;
-	nfs4) mount -t nfs4 -o vers=4.1 "${address[$1]}:/" "/mnt/$1" ;;
-	esac
-}
 
 # How often the operation came since the mark.
 count() {
