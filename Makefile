@@ -34,7 +34,7 @@ help:
 	@echo 'rnfs4: an NFSv4.1/4.2 client for Linux, in Rust'
 	@echo
 	@echo '  make run          the whole story: builds what is missing, then a mount that survives three server restarts'
-	@echo '  make test         everything that is checked: host tests, lint, selftests in the guest'
+	@echo '  make test         everything that is checked: host tests, lint, selftests in the guest (FULL=1: at full length, hours)'
 	@echo
 	@echo '  make modules KDIR=<built 7.3 tree>    rnfs4.ko with your own kernel and toolchain'
 	@echo '  make module       rnfs4.ko for the guest          [KERNEL_CONFIG=lean|debug]'

@@ -13,10 +13,6 @@ class Broken(Exception):
     """A machine does not do what it must: the run cannot go on."""
 
 
-class Silent(Broken):
-    """It gives no answer."""
-
-
 class Machine:
     """QEMU is started with the arguments QEMU, which are the same at each boot; DIR is where its logs and what it shares are kept, and
     ENVIRONMENT (a dict) is for what runs in it."""
@@ -42,11 +38,11 @@ class Machine:
         self.news = threading.Condition()
 
     def boot(self):
-        """Returns when it takes commands. Under emulation a boot hangs now and then before there is any user space (qemu/run says
-        more), so it is tried twice."""
+        """Returns when it takes commands. Under emulation QEMU dies or hangs now and then while a machine boots (qemu/run says more), so
+        it is tried twice. What the kernel complained of in the first try still counts."""
         try:
             self.switch_on()
-        except Silent:
+        except Broken:
             self.kill()
             self.switch_on()
 
@@ -89,7 +85,7 @@ class Machine:
         with self.news:
             answers = self.answers
             if not self.news.wait_for(lambda: word in answers or "gone" in answers, patience):
-                raise Silent(f"{self.name} gives no answer within {patience:.0f} s")
+                raise Broken(f"{self.name} gives no answer within {patience:.0f} s")
             if word not in answers:
                 raise Broken(f"{self.name} has ended")
             return answers.pop(word)
