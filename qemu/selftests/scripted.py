@@ -133,10 +133,10 @@ def until(condition, seconds=10):
         time.sleep(0.005)
 
 
-def begin(number):
+def begin(number, lease=60):
     """A server with some files, the mount of it, and a watchdog."""
     sys.stdout.reconfigure(line_buffering=True)
-    server = Server(number)
+    server = Server(number, lease)
     # Nothing from the attribute cache; small writes, so that there are several; a lost reply is missed soon.
     mount = Mount(server, "noac,wsize=4096,noresvport,timeo=20,retrans=2")
     for name in ("held", "large", "well"):
