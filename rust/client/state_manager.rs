@@ -219,7 +219,7 @@ impl Client {
 
     /// Tells the state manager what happened. Any context that may take a spinlock.
     pub(super) fn tell(&self, event: Event) {
-        let (step, may_open) = {
+        let may_open = {
             let mut machine = self.manager.machine.lock();
             let (was, was_idle) = (machine.bits(), machine.is_idle());
             let might_open = machine.may_open();
@@ -230,14 +230,15 @@ impl Client {
             }
             self.manager.uneasy.store(machine.is_uneasy(), Relaxed);
             self.observe(event, was, was_idle, &machine);
-            (machine.todo(), machine.may_open() && !might_open)
+            if !is_shared(machine.todo()) {
+                // At once: whoever sent now would only learn the same. And under the lock: after it the manager may long be through
+                // with all there was to do, and would not end the drain again.
+                self.session().begin_drain();
+            }
+            machine.may_open() && !might_open
         };
         if may_open {
             self.manager.recovered.wake_all();
-        }
-        if !is_shared(step) {
-            // At once: whoever sent now would only learn the same.
-            self.session().begin_drain();
         }
         self.manager.news.wake_all();
     }
