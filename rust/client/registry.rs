@@ -120,9 +120,11 @@ impl Registry {
         )?;
         let user = ClientUser(client);
         drop(clients);
-        // On failure `user` takes the entry out again.
-        user.0.publish()?;
-        user.0.run_manager()?;
+        // On failure `user` takes the entry out again; other mounts that have found it meanwhile fail as well.
+        user.0
+            .publish()
+            .and_then(|()| user.0.run_manager())
+            .inspect_err(|&err| user.0.session().close(err))?;
         Ok(user)
     }
 

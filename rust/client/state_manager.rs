@@ -489,13 +489,15 @@ impl Client {
         self.withdraw();
         self.session().close(ESHUTDOWN);
         self.manager.news.wake_all();
-        let stopped = || self.manager.stopped.load(Relaxed);
+        // There is none if it could not be started.
+        let thread = self.manager.thread.lock().take();
+        let stopped = || thread.is_none() || self.manager.stopped.load(Relaxed);
         let mut patience = msecs_to_jiffies(FAREWELL_MS);
         while self.manager.farewell.wait_idle_timeout(patience, stopped) != Waited::True {
             self.rpc().killall_tasks();
             patience = msecs_to_jiffies(200);
         }
-        drop(self.manager.thread.lock().take());
+        drop(thread);
         self.rpc().killall_tasks();
         self.wait_calls_done();
         self.stop_renewal();
