@@ -67,15 +67,15 @@ impl WorkItem for Force {
     type Pointer = Arc<Self>;
 
     fn run(this: Arc<Self>) {
-        let killed = match &*this.watched.lock() {
-            Some(task) => is_being_killed(task),
+        let doomed = match &*this.watched.lock() {
+            Some(task) => this.is_doomed() || is_being_killed(task),
             None => return,
         };
-        if killed {
+        if doomed {
+            // Once more, each time: the connection may break later, under calls that went to sleep before.
             this.doom();
-        } else {
-            this.look_later();
         }
+        this.look_later();
     }
 }
 
@@ -127,7 +127,7 @@ impl Force {
     pub(super) fn kill_begin(self: &Arc<Self>) {
         let forced = self.forced_ms.load(Relaxed);
         if forced != 0 && now_ms() - forced < FORCED_MS {
-            return self.doom();
+            self.doom();
         }
         *self.watched.lock() = Some(ARef::from(&**kernel::current!()));
         self.look_later();
