@@ -398,7 +398,8 @@ impl<B: Body> RpcCall for Exchange<B> {
             return;
         }
         if self.slot.is_none() && self.is_unfit(task) {
-            return;
+            // It may have been woken for a slot that another can use.
+            return self.client.session().pass_on();
         }
         while self.slot.is_none() {
             let lone = self.ops.1.count() == 0;

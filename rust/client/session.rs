@@ -273,7 +273,7 @@ impl Session {
         }
     }
 
-    /// A call ends that has no slot. It may have been woken for one, and killed before it took it: somebody else can.
+    /// A call without a slot ends, or waits for something else. It may have been woken for one: somebody else can have that.
     pub(crate) fn pass_on(&self) {
         self.slot_queue.wake_next();
     }
