@@ -216,6 +216,9 @@ const NO_MEMORY_MS: u32 = 100;
 /// How often a call is repeated that is not to be repeated for ever: about ten seconds.
 const MAX_TRIES: u32 = 18;
 
+/// How often a call whose stateid is out of date waits for the newer one, which another call's reply is to bring: about a second.
+const MAX_REFRESHES: u32 = 10;
+
 /// What a call is that is sent for this operation and knows of no state.
 const fn class_of(op: u32) -> OpClass {
     match op {
@@ -372,14 +375,15 @@ impl<B: Body> Exchange<B> {
                 let delay = self.back_off();
                 self.again(task, delay);
             }
-            (Action::Refresh, Some(_)) => {
+            (Action::Refresh, Some(_)) if self.backoff.tries() < MAX_REFRESHES => {
                 let delay = self.back_off();
                 self.again(task, delay);
             }
             (Action::State, Some((state, sent))) => {
                 self.recover_state(task, &state, &sent, Recovery::Test);
             }
-            (Action::Reopen, Some((state, sent))) => {
+            // A newer stateid that never comes: an open brings the present one.
+            (Action::Reopen | Action::Refresh, Some((state, sent))) => {
                 self.recover_state(task, &state, &sent, Recovery::Reopen);
             }
             _ => return true,
@@ -633,7 +637,7 @@ impl Client {
     {
         let call = self.prepare_start(&how, ops, body)?;
         let msg = call.message(how.cred, how.flags);
-        call.start(how.rpc, &msg, self.registry().queue())
+        call.start(self.rpc(), &msg, self.registry().queue())
     }
 
     #[inline(never)]

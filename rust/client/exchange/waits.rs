@@ -92,10 +92,12 @@ impl<B: Body> Exchange<B> {
             Some(lock) => lock.has_moved_on(sent),
             None => state.has_moved_on(sent),
         };
-        if moved_on {
-            return self.again(task, 0);
-        }
         let delay = self.back_off();
+        if moved_on {
+            // At once, but not for ever: the server may refuse the new one as well.
+            let delay = if self.backoff.tries() > 1 { delay } else { 0 };
+            return self.again(task, delay);
+        }
         let at_most = self.patience.left();
         self.client.recover_state(state, how);
         self.again(task, 0);
