@@ -99,7 +99,11 @@ impl Client {
                 reply: None,
             },
         );
-        call.run(self.rpc(), &msg)?;
+        let rpc = match flags {
+            Flags::Once => self.own_rpc(),
+            _ => self.rpc(),
+        };
+        call.run(rpc, &msg).inspect_err(|&err| self.gave_up(err))?;
         call.reply.take().map(|(_, res)| res).ok_or(EIO)
     }
 }

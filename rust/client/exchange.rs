@@ -475,6 +475,9 @@ impl<B: Body> RpcCall for Exchange<B> {
                     && connection_lost(err)
                     && self.patience.exhausted(false).is_none() =>
             {
+                if !self.patience.outlives_connection() {
+                    self.client.gave_up(err);
+                }
                 self.client.disconnected();
                 if self.outlives_connection() {
                     return self.wait_for_connection(task);
@@ -637,7 +640,7 @@ impl Client {
     {
         let call = self.prepare_start(&how, ops, body)?;
         let msg = call.message(how.cred, how.flags);
-        call.start(self.rpc(), &msg, self.registry().queue())
+        call.start(how.rpc, &msg, self.registry().queue())
     }
 
     #[inline(never)]
@@ -666,7 +669,7 @@ impl Client {
     /// Settles with a lone SEQUENCE whether the server has seen the call that left a slot in doubt.
     fn probe_slot(self: &Arc<Self>, slot: Slot) -> Result {
         self.count(Counter::SlotProbes);
-        let how = self.how_privileged();
+        let how = self.how_own();
         let Ok(room) = Room::new() else {
             self.session().release(slot);
             return Err(ENOMEM);
@@ -677,7 +680,7 @@ impl Client {
         let msg = exchange.message(how.cred, how.flags);
         // If it cannot be started, the slot is given back with the call, still in doubt.
         room.detached(&msg, exchange)
-            .start(self.rpc(), &msg, self.registry().queue())
+            .start(how.rpc, &msg, self.registry().queue())
             .map(drop)
     }
 }

@@ -210,13 +210,13 @@ impl Client {
             res: Err(EIO),
             failed: None,
         };
-        self.call_body(self.how_privileged(), (), &mut body);
+        self.call_body(self.how_own(), (), &mut body);
         body.res.map(|()| body.failed.map_or(Ok(()), Err))
     }
 
     /// RECLAIM_COMPLETE for everything.
     pub(super) fn reclaim_complete(self: &Arc<Self>) -> Answer {
-        let (res,) = self.call(self.how_privileged(), (ReclaimComplete { one_fs: false },))?;
+        let (res,) = self.call(self.how_own(), (ReclaimComplete { one_fs: false },))?;
         Ok(res)
     }
 
@@ -230,6 +230,14 @@ impl Client {
             pages: None,
             rpc: self.rpc(),
             force: None,
+        }
+    }
+
+    /// The same for a single call for whose answer all waits: it may be long in coming, but not for ever.
+    pub(super) fn how_own(&self) -> How<'_> {
+        How {
+            rpc: self.own_rpc(),
+            ..self.how_privileged()
         }
     }
 }

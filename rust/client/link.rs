@@ -52,13 +52,17 @@ use crate::sys::{
         RpcCall,
         RpcClnt,
         RpcWaitQueue,
-        Task, //
+        Task,
+        Timeout, //
     },
     time::now_ms,
 };
 
 /// How long a ping waits for an answer, in milliseconds.
 const PING_MS: u32 = 1000;
+/// How long an answer is waited for without which nothing goes on, in milliseconds. Then the connection is taken for bad: a lost
+/// answer never comes, nor does any on a connection on which half a message came, and nobody else sends anything that would show it.
+const ANSWER_MS: u32 = 30_000;
 /// How long the server is gone before the administrator is told, in milliseconds.
 const TELL_MS: u64 = 10_000;
 /// Bounds of the time that TCP is given to get through to the server, in milliseconds: what is dead longer than this is connected
@@ -70,6 +74,8 @@ const DEAD_MS: (u32, u32) = (3000, 10_000);
 pub(crate) struct Link {
     /// For pings: on the same connection, with little patience.
     pings: RpcClnt,
+    /// For single calls of the client's own: with more patience, but not for ever.
+    own: RpcClnt,
     /// The connection that is watched.
     #[pin]
     watched: SpinLock<Option<Connection>>,
@@ -86,9 +92,11 @@ pub(crate) struct Link {
 impl Link {
     /// The connection of `rpc`, which need not be there yet. May sleep.
     pub(super) fn new(rpc: &RpcClnt) -> Result<impl PinInit<Self>> {
-        let pings = rpc.for_pings(msecs_to_jiffies(PING_MS))?;
+        let pings = rpc.impatient(msecs_to_jiffies(PING_MS))?;
+        let own = rpc.impatient(msecs_to_jiffies(ANSWER_MS))?;
         Ok(pin_init!(Self {
             pings,
+            own,
             watched <- new_spinlock!(None),
             lost <- RpcWaitQueue::new(c"rnfs4 connection"),
             lost_ms: Atomic::new(0),
@@ -131,6 +139,30 @@ impl Drop for Watch {
 }
 
 impl Client {
+    /// What the client's own calls are made with where all waits for their answer. Those that it makes many of at a time, and that
+    /// a server may be long about, are not such.
+    pub(super) fn own_rpc(&self) -> &RpcClnt {
+        &self.link.own
+    }
+
+    /// What a mount makes its calls with; the statistics of the client's own are part of its own. May sleep.
+    pub(super) fn mount_rpc(&self, timeout: Timeout) -> Result<RpcClnt> {
+        self.link.own.on_same_connection(timeout)
+    }
+
+    /// Ends the client's own calls, as a signal does.
+    pub(super) fn kill_own_calls(&self) {
+        self.rpc().killall_tasks();
+        self.link.own.killall_tasks();
+    }
+
+    /// A call ended with `err` and without an answer: where that was because of the time, the connection is given up. Any context.
+    pub(super) fn gave_up(&self, err: Error) {
+        if err == ETIMEDOUT {
+            self.rpc().disconnect();
+        }
+    }
+
     /// Watches the connection that there is now. May sleep to allocate.
     pub(super) fn watch_connection(self: &Arc<Self>) {
         let Some(connection) = self.rpc().connection() else {

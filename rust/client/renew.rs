@@ -91,7 +91,7 @@ impl Client {
         self.count(Counter::Renewals);
         let how = How {
             privileged: false,
-            ..self.how_privileged()
+            ..self.how_own()
         };
         // If it cannot be started, dropping it arms the next one.
         let _ = self.start(

@@ -163,7 +163,7 @@ impl Server {
                 GFP_KERNEL,
             )?;
         }
-        let rpc = client.rpc().on_same_connection(params.timeout())?;
+        let rpc = client.mount_rpc(params.timeout())?;
         let force = Force::new(&client, rpc)?;
         let how = How {
             cred: client.cred(),

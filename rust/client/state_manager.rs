@@ -494,11 +494,11 @@ impl Client {
         let stopped = || thread.is_none() || self.manager.stopped.load(Relaxed);
         let mut patience = msecs_to_jiffies(FAREWELL_MS);
         while self.manager.farewell.wait_idle_timeout(patience, stopped) != Waited::True {
-            self.rpc().killall_tasks();
+            self.kill_own_calls();
             patience = msecs_to_jiffies(200);
         }
         drop(thread);
-        self.rpc().killall_tasks();
+        self.kill_own_calls();
         self.wait_calls_done();
         self.stop_renewal();
         self.registry().left();

@@ -111,22 +111,27 @@ impl RpcClnt {
         NonNull::new(clnt).map(Self).ok_or(ENOMEM)
     }
 
-    /// Another client on the same connection, with a patience, statistics and tasks of its own (`rpc_clone_client()`). May
-    /// sleep.
+    /// Another client on the same connection, with a patience, statistics and tasks of its own (`rpc_clone_client()`). Its
+    /// statistics are shown with those of this one. May sleep.
     pub(crate) fn on_same_connection(&self, timeout: Timeout) -> Result<Self> {
         // SAFETY: The client is alive.
         let clnt = from_err_ptr(unsafe { bindings::rpc_clone_client(self.0.as_ptr()) })?;
         let clone = NonNull::new(clnt).map(Self).ok_or(ENOMEM)?;
         // SAFETY: Nobody else knows the clone yet. The timeouts lie in it, as the C client has them.
         unsafe {
-            (*clnt).cl_timeout_default = timeout.to_c();
-            (*clnt).cl_timeout = &raw const (*clnt).cl_timeout_default;
+            let clnt = &mut *clnt;
+            clnt.cl_timeout_default = timeout.to_c();
+            clnt.cl_timeout = &raw const clnt.cl_timeout_default;
+            // Not what an impatient one has.
+            clnt.set_cl_chatty(1);
+            clnt.set_cl_noretranstimeo(1);
         }
         Ok(clone)
     }
 
-    /// The same for pings: it says nothing in the log, and gives up on a server that is silent.
-    pub(crate) fn for_pings(&self, patience: Jiffies) -> Result<Self> {
+    /// The same for who does not wait for an answer longer than `patience`: its calls end with `ETIMEDOUT`, also while the
+    /// connection stands, unless they wait for ever ([`Flags::Hard`](super::Flags::Hard)). It says nothing in the log.
+    pub(crate) fn impatient(&self, patience: Jiffies) -> Result<Self> {
         let clone = self.on_same_connection(Timeout {
             timeo: patience,
             retrans: 0,

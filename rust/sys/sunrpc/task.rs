@@ -63,7 +63,7 @@ pub(crate) enum Flags {
     Soft,
     /// Gives up with `ETIMEDOUT` after the major timeout.
     SoftErr,
-    /// Gives up when the connection breaks.
+    /// Gives up when the connection breaks; with an [impatient](RpcClnt::impatient) client, also after its patience.
     Once,
     /// Makes the connection itself; gives up when there is none to be had, or after the major timeout.
     Mount,
@@ -72,8 +72,13 @@ pub(crate) enum Flags {
 impl Flags {
     fn bits(self) -> u32 {
         match self {
-            Flags::Hard | Flags::Soft | Flags::SoftErr | Flags::Once => {
+            Flags::Hard | Flags::Soft | Flags::SoftErr => {
                 bindings::RPC_TASK_SOFTCONN | bindings::RPC_TASK_NOCONNECT
+            }
+            Flags::Once => {
+                bindings::RPC_TASK_TIMEOUT
+                    | bindings::RPC_TASK_SOFTCONN
+                    | bindings::RPC_TASK_NOCONNECT
             }
             Flags::Mount => bindings::RPC_TASK_TIMEOUT | bindings::RPC_TASK_SOFTCONN,
         }
