@@ -126,7 +126,7 @@ impl Force {
     /// The superblock is about to be killed by this process. May sleep.
     pub(super) fn kill_begin(self: &Arc<Self>) {
         let forced = self.forced_ms.load(Relaxed);
-        if forced != 0 && now_ms() - forced < FORCED_MS {
+        if forced != 0 && now_ms().saturating_sub(forced) < FORCED_MS {
             self.doom();
         }
         *self.watched.lock() = Some(ARef::from(&**kernel::current!()));

@@ -245,7 +245,7 @@ impl Client {
         let now = now_ms();
         match self.link.lost_ms.load(Relaxed) {
             0 => self.link.lost_ms.store(now, Relaxed),
-            since if now - since > TELL_MS && !self.link.told.load(Relaxed) => {
+            since if now.saturating_sub(since) > TELL_MS && !self.link.told.load(Relaxed) => {
                 self.link.told.store(true, Relaxed);
                 pr_notice!("server {} not responding, still trying\n", self.name());
             }
