@@ -60,9 +60,10 @@ use crate::sys::{
 
 /// How long a ping waits for an answer, in milliseconds.
 const PING_MS: u32 = 1000;
-/// How long an answer is waited for without which nothing goes on, in milliseconds. Then the connection is taken for bad: a lost
-/// answer never comes, nor does any on a connection on which half a message came, and nobody else sends anything that would show it.
-const ANSWER_MS: u32 = 30_000;
+/// Bounds of the time that an answer is waited for without which nothing goes on, in milliseconds. Then the connection is taken for
+/// bad: a lost answer never comes, nor does any on a connection on which half a message came, and nobody else sends anything that
+/// would show it. A third of the lease, so that what is to be reclaimed is while there is time.
+const ANSWER_MS: (u32, u32) = (10_000, 30_000);
 /// How long the server is gone before the administrator is told, in milliseconds.
 const TELL_MS: u64 = 10_000;
 /// Bounds of the time that TCP is given to get through to the server, in milliseconds: what is dead longer than this is connected
@@ -93,7 +94,7 @@ impl Link {
     /// The connection of `rpc`, which need not be there yet. May sleep.
     pub(super) fn new(rpc: &RpcClnt) -> Result<impl PinInit<Self>> {
         let pings = rpc.impatient(msecs_to_jiffies(PING_MS))?;
-        let own = rpc.impatient(msecs_to_jiffies(ANSWER_MS))?;
+        let own = rpc.impatient(msecs_to_jiffies(ANSWER_MS.1))?;
         Ok(pin_init!(Self {
             pings,
             own,
@@ -251,6 +252,14 @@ impl Client {
             }
             _ => {}
         }
+    }
+
+    /// How long the client's own calls wait for an answer depends on the lease. Any context.
+    pub(super) fn set_answer_timeout(&self, lease_s: u32) {
+        let answer = lease_s
+            .saturating_mul(1000 / 3)
+            .clamp(ANSWER_MS.0, ANSWER_MS.1);
+        self.link.own.set_patience(msecs_to_jiffies(answer));
     }
 
     /// TCP is to find out soon when the server is dead, but not because of a few lost packets.

@@ -115,6 +115,7 @@ impl Client {
     pub(super) fn lease_time(self: &Arc<Self>, seconds: u32) {
         self.lease.lock().set_period(seconds);
         self.set_dead_timeout(seconds);
+        self.set_answer_timeout(seconds);
         self.schedule_renewal();
     }
 }

@@ -145,6 +145,21 @@ impl RpcClnt {
         Ok(clone)
     }
 
+    /// Changes the patience of an [impatient](Self::impatient) client, for calls that begin from now on. Any context.
+    pub(crate) fn set_patience(&self, patience: Jiffies) {
+        let timeout = Timeout {
+            timeo: patience,
+            retrans: 0,
+        }
+        .to_c();
+        // SAFETY: The client is alive. sunrpc reads these without a lock when a call begins; a mixture of old and new does no harm.
+        unsafe {
+            let to = &raw mut (*self.0.as_ptr()).cl_timeout_default;
+            (&raw mut (*to).to_initval).write_volatile(timeout.to_initval);
+            (&raw mut (*to).to_maxval).write_volatile(timeout.to_maxval);
+        }
+    }
+
     /// Calls the NULL procedure, which connects if need be. The error is that of the connection, or a timeout. May sleep.
     pub(crate) fn ping(&self) -> Result {
         // SAFETY: The client is alive; the task has ended when the call returns, and its reference is ours.
