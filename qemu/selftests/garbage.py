@@ -3,7 +3,7 @@
 """Has a scripted server answer garbage: garbage.py NUMBER SEED COUNT SHARE|all KIND...
 
 For each kind of operation (see kinds.py) some garbage of each sort, SHARE of it, and for one of each way that a reply takes through the
-client all there is; then COUNT times something random. What a program gets is an error
+client four times as much, or with FULL in the environment all there is; then COUNT times something random. What a program gets is an error
 or, where the client tries again, no error, and in time; afterwards the client is well, and what it reads is what the server has. Lines
 as in rows.py."""
 
@@ -41,14 +41,18 @@ OPERATIONS = (
 
 # A call that is waited for, one that is not, one with bulk data, one outside of a session, one of many states.
 THOROUGH = ("Plain", "Lock", "Write", "ExchangeId", "OpenReclaim")
+# What these meet in any case: half a message, after which no other is understood, and a stateid whose version was overtaken.
+ALWAYS = ("truncate=4", "set=0:0xffffffff")
 
 
 def garbage(name, share, rng):
     """What is tried with this kind."""
     sorts = (MESSAGES, COMPOUNDS, OPERATIONS)
-    if share == "all" or name in THOROUGH:
+    thorough = name in THOROUGH
+    if share == "all" or (thorough and os.environ.get("FULL")):
         return [what for sort in sorts for what in sort]
-    return [what for sort in sorts for what in rng.sample(sort, min(int(share), len(sort)))]
+    some = [what for sort in sorts for what in rng.sample(sort, min(int(share) * (4 if thorough else 1), len(sort)))]
+    return [what for what in ALWAYS if thorough and what not in some] + some
 
 
 def once(kind, what, times, dog, fair):

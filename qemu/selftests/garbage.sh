@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # Garbage for an answer: a scripted server answers each kind of operation with garbage: short, long, wrong counts, wrong operations,
-# absurd numbers. Those kinds that stand for a way through the client meet all of it, the others some (SEED, SHARE), and then there is
-# random noise (COUNT). It ends in an error or in another try, in time; the client is well afterwards, reads what the server has, and
-# can be unmounted. garbage.py does it, several at once.
+# absurd numbers. Those kinds that stand for a way through the client meet much of it, or with FULL all, the others some (SEED, SHARE),
+# and then there is random noise (COUNT). It ends in an error or in another try, in time; the client is well afterwards, reads what the
+# server has, and can be unmounted. garbage.py does it, several at once.
 #
 # guest: timeout=400 unproven
 
@@ -29,7 +29,7 @@ workers_more=random
 read -ra kinds <<<"${workers[*]}"
 plan $((${#kinds[@]} + 2 * ${#workers[@]} + 1))
 
-note "SEED=${SEED:=$RANDOM} COUNT=${COUNT:=2} SHARE=${SHARE:=3}"
+note "SEED=${SEED:=$RANDOM} COUNT=${COUNT:=2} SHARE=${SHARE:=2}"
 workers_run garbage.py "$SEED" "$COUNT" "$SHARE"
 workers_results "garbage ends well"
 check "the module can be removed" rmmod rnfs4
