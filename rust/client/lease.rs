@@ -51,7 +51,10 @@ use crate::sys::{
         nodename,
         NetNs, //
     },
-    sunrpc::Flags,
+    sunrpc::{
+        Flags,
+        SockAddr, //
+    },
     time::random_u64, //
 };
 
@@ -62,11 +65,19 @@ const NEEDED_OPS: u32 = 8;
 /// Bytes of a reply that the server is to keep for each slot.
 const MAX_CACHED: u32 = 2048;
 
-/// `co_ownerid`: one for each host, network namespace and minor version, and different from the C client's.
-pub(super) fn owner_name(net: &NetNs, minorversion: u32) -> Result<CString> {
-    let node = nodename()?;
+/// `co_ownerid`: one for each host, network namespace, minor version and address of the server, and different from the C client's.
+///
+/// A server with two addresses has two clients in us, each with a lease of its own. By one name they would be two instances of one
+/// client, and the second would have the server forget what the first has open.
+pub(super) fn owner_name(net: &NetNs, minorversion: u32, addr: &SockAddr) -> Result<CString> {
+    let (node, server) = (nodename()?, addr.to_text()?);
     let node = node.to_str().map_err(|_| EINVAL)?;
-    CString::try_from_fmt(fmt!("rnfs4.{minorversion} {node} {}", net.inum()))
+    let server = server.to_str().map_err(|_| EINVAL)?;
+    CString::try_from_fmt(fmt!(
+        "rnfs4.{minorversion} {node} {} {server} {}",
+        net.inum(),
+        addr.port()
+    ))
 }
 
 /// How a step ended: the transport's error (`EBADMSG` for an answer that makes no sense), or the server's answer.

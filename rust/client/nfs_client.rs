@@ -171,7 +171,7 @@ impl Client {
         })?;
         let link = Link::new(&rpc)?;
         let identity = Identity {
-            owner: super::lease::owner_name(net, params.minorversion)?,
+            owner: super::lease::owner_name(net, params.minorversion, &params.addr)?,
             verifier: Verifier(random_u64().to_be_bytes()),
             clientid: ClientId(0),
             create_seqid: 0,
