@@ -63,7 +63,7 @@ bad=(
 	"proto=tcp6" "proto"
 	"sec=krb5" "sec=sys"
 	"rsize=much" "rsize"
-	"wsize=12" "wsize"
+	"wsize=12k" "wsize"
 	"port=70000" "port"
 	"timeo=0" "timeo"
 	"retrans=-1" "retrans"
@@ -71,7 +71,9 @@ bad=(
 	"actimeo" "actimeo"
 	"acregmin=30,acregmax=10" "acregmin"
 	"lookupcache=maybe" "lookupcache"
-	"local_lock=posix" "local_lock"
+	"local_lock=some" "local_lock"
+	"nconnect=17" "nconnect"
+	"clientaddr=me" "clientaddr"
 	"addr=localhost" "addr"
 	"nonsense" "nonsense"
 	"nonsense=1" "nonsense"
@@ -153,7 +155,7 @@ done
 check "so is a source without a path" says "HOST:/PATH" mount_rnfs4 "$SERVER" "$A"
 check "a host's name without an address" says "numeric address" mount_rnfs4 "the.server:/" "$A"
 check "a path that is not there" says "no such path" mount_rnfs4 "$SERVER:/dir/nowhere" "$A"
-refuse "and one that is a file" mount_rnfs4 "$SERVER:/dir/file" "$A"
+check "and one that is a file" says "not a directory" mount_rnfs4 "$SERVER:/dir/file" "$A"
 check "a port where nobody listens" says "refuses the connection" timeout 60 mount_rnfs4 -o port=4,soft,timeo=20,retrans=1 "$SERVER:/" "$A"
 
 # Nothing holds on to the module

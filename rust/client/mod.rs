@@ -72,6 +72,7 @@ pub(crate) use {
     open_context::OpenContext,
     open_state::OpenState,
     params::{
+        LocalLock,
         LookupCache,
         MountParams,
         NFS_PORT, //

@@ -95,6 +95,7 @@ pub(crate) struct Client {
     addr: SockAddr,
     hostname: CString,
     minorversion: u32,
+    noresvport: bool,
     /// Before `rpc`, whose connection it is about.
     #[pin]
     pub(super) link: Link,
@@ -184,6 +185,7 @@ impl Client {
                 addr: params.addr,
                 hostname: params.hostname.to_cstring()?,
                 minorversion: params.minorversion,
+                noresvport: params.noresvport,
                 rpc,
                 cred,
                 link <- link,
@@ -238,6 +240,11 @@ impl Client {
     /// 1 or 2.
     pub(super) fn minorversion(&self) -> u32 {
         self.minorversion
+    }
+
+    /// Whether its port may be any, as the first of its mounts has said.
+    pub(crate) fn noresvport(&self) -> bool {
+        self.noresvport
     }
 
     /// The lease as it stands.

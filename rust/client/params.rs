@@ -29,6 +29,15 @@ pub(crate) enum LookupCache {
     None,
 }
 
+/// Which locks only this host knows of (`local_lock=`).
+#[derive(Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct LocalLock {
+    /// Those of flock().
+    pub(crate) flock: bool,
+    /// Those of fcntl().
+    pub(crate) posix: bool,
+}
+
 /// A mount's parameters. Times of the attribute cache are in seconds, `timeo` in tenths of a second.
 pub(crate) struct MountParams {
     /// The server.
@@ -65,6 +74,8 @@ pub(crate) struct MountParams {
     pub(crate) lookupcache: LookupCache,
     /// Use an unprivileged source port.
     pub(crate) noresvport: bool,
+    /// What need not be known to the server.
+    pub(crate) local_lock: LocalLock,
     /// Do not share the superblock with another mount.
     pub(crate) nosharecache: bool,
     /// `clientaddr=`, shown again; callbacks use the fore channel's connection.
@@ -110,6 +121,7 @@ impl MountParams {
             nocto: false,
             lookupcache: LookupCache::All,
             noresvport: false,
+            local_lock: LocalLock::default(),
             nosharecache: false,
             clientaddr: None,
         }

@@ -2,7 +2,7 @@
 
 //! fcntl() and flock() locks.
 //!
-//! All of them are byte-range locks at the server; flock() locks the whole file. A local owner that is in the way is found, and
+//! All of them, but those that `local_lock=` keeps here, are byte-range locks at the server; flock() locks the whole file. A local owner that is in the way is found, and
 //! waited for, in the VFS's lists before the server is asked. Locks are where programs of several clients hand data to each
 //! other: what was written goes to the server before anything is locked or unlocked, and what is cached is checked against the file's
 //! attributes as they were when the lock was had.
@@ -67,10 +67,31 @@ pub(super) fn lock(file: &RegularFile<Rnfs4Fs>, call: LockCall, mut req: Request
     if req.is_reclaim() {
         return Err(ENOGRACE);
     }
+    let kinds = file.inode().server().params().local_lock;
+    if if req.is_flock() {
+        kinds.flock
+    } else {
+        kinds.posix
+    } {
+        return local(call, &mut req);
+    }
     match call {
         LockCall::Get => get(file, &mut req),
         LockCall::Set(mode) => set(file, mode, &mut req),
         LockCall::Unlock => unlock(file, &mut req),
+    }
+}
+
+/// A lock that only this host knows of (`local_lock=`): what the server has, and what is cached, has nothing to do with it.
+fn local(call: LockCall, req: &mut Request<'_>) -> Result {
+    match call {
+        LockCall::Get => {
+            if !req.find_local() {
+                req.set_free();
+            }
+            Ok(())
+        }
+        LockCall::Set(_) | LockCall::Unlock => req.apply_local(),
     }
 }
 

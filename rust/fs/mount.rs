@@ -6,6 +6,7 @@ use kernel::{
     prelude::*,
     sync::Arc, //
 };
+use rnfs4_proto::types::NfsType;
 
 use super::{
     inode::fhget,
@@ -59,19 +60,24 @@ impl FsContextOperations for Rnfs4Fs {
     }
 
     fn get_tree(fc: &mut FsContext<Self>, options: &mut MountOptions) -> Result {
-        let params = options.params(fc)?;
         // First, since a server that is connected to is to be disconnected from.
         let room = KBox::new_uninit(GFP_KERNEL)?;
-        let (noac, share) = (params.noac, !params.nosharecache);
         let sent = Stamp::now();
         let Connected {
             server,
             root_fh,
             root_attrs,
-        } = Server::connect(fc.global(), fc.net_ns(), params).inspect_err(|e| explain(fc, *e))?;
-        if noac {
+        } = connect(fc, options).inspect_err(|e| explain(fc, *e))?;
+        let params = server.params();
+        if params.noac {
             fc.set_synchronous();
         }
+        if params.noresvport != server.client().noresvport() {
+            fc.warn(fmt!(
+                "the connection that there is to this server goes on as it is: (no)resvport has no effect"
+            ));
+        }
+        let share = !params.nosharecache;
         fc.get_tree(room.write(SuperInfo { server }), share, |sb| {
             fhget(sb, &root_fh, &root_attrs, Origin::Fetched(sent))
         })
@@ -82,14 +88,19 @@ impl FsContextOperations for Rnfs4Fs {
         options: &mut MountOptions,
         sb: &SuperBlock,
     ) -> Result {
-        options.check_remount(fc, &sb.info().server)
+        let server = &sb.info().server;
+        options.check_remount(fc, server)?;
+        if server.params().noac {
+            fc.set_synchronous();
+        }
+        Ok(())
     }
 
     fn same_super(old: &SuperInfo, new: &SuperInfo) -> bool {
         let (old, new) = (&old.server, &new.server);
         Arc::ptr_eq(old.client(), new.client())
             && old.fsid() == new.fsid()
-            && same_options(old.params(), new.params())
+            && same_options(old, new)
     }
 
     fn fill_super(sb: &mut NewSuperBlock<'_, Self>) -> Result {
@@ -105,6 +116,24 @@ impl FsContextOperations for Rnfs4Fs {
     }
 }
 
+/// Finds the server and the directory. Unless a version was asked for, it is the highest that both sides speak. May sleep; killable.
+fn connect(fc: &FsContext<Rnfs4Fs>, options: &MountOptions) -> Result<Connected> {
+    let res = Server::connect(fc.global(), fc.net_ns(), options.params(fc)?);
+    let connected = match res {
+        Err(e) if e == EPROTONOSUPPORT && options.any_version() => {
+            let mut params = options.params(fc)?;
+            params.minorversion = 1;
+            Server::connect(fc.global(), fc.net_ns(), params)?
+        }
+        res => res?,
+    };
+    if connected.root_attrs.typ != NfsType::Dir {
+        connected.server.disconnect();
+        return Err(ENOTDIR);
+    }
+    Ok(connected)
+}
+
 /// Tells why a server could not be mounted where the errno alone would leave the user guessing.
 fn explain(fc: &FsContext<Rnfs4Fs>, e: Error) {
     let why = if e == ECONNREFUSED {
@@ -113,6 +142,8 @@ fn explain(fc: &FsContext<Rnfs4Fs>, e: Error) {
         "the server cannot be reached"
     } else if e == ENOENT {
         "the server has no such path"
+    } else if e == ENOTDIR {
+        "the path is not a directory"
     } else if e == EACCES || e == EPERM {
         "the server denies access"
     } else if e == EPROTONOSUPPORT {

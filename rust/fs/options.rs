@@ -12,6 +12,7 @@ use kernel::{
 use super::Rnfs4Fs;
 use crate::{
     client::{
+        LocalLock,
         LookupCache,
         MountParams,
         Server,
@@ -31,6 +32,11 @@ use crate::{
 
 /// The longest path component.
 const NAME_MAX: usize = 255;
+/// Least `rsize` and `wsize` that are taken at their word, and what others mean.
+const SIZE_MIN: u32 = 1024;
+const SIZE_SMALL: u32 = 4096;
+/// The longest time of the attribute cache, in seconds: over three weeks, and still a number of milliseconds that fits.
+const AC_MAX: u32 = 2_000_000;
 
 /// The options as they were given.
 #[derive(Default)]
@@ -53,7 +59,10 @@ pub(crate) struct MountOptions {
     nocto: Option<bool>,
     lookupcache: Option<LookupCache>,
     noresvport: Option<bool>,
+    local_lock: Option<LocalLock>,
     nosharecache: Option<bool>,
+    /// What is not known is passed over.
+    sloppy: bool,
 }
 
 /// An option that is being read, with what it takes to complain about it.
@@ -107,9 +116,17 @@ impl<'a> Given<'a> {
         }
     }
 
-    /// A kilobyte-rounded size as rsize and wsize are.
+    /// `rsize` or `wsize`; 0 leaves it to the server. It is rounded when the server's limits are known.
     fn size(&self) -> Result<u32> {
-        self.number(1024..=1 << 30)
+        Ok(match self.number(0..=u32::MAX)? {
+            1..SIZE_MIN => SIZE_SMALL,
+            size => size,
+        })
+    }
+
+    /// A time of the attribute cache.
+    fn seconds(&self) -> Result<Option<u32>> {
+        Ok(Some(self.number(0..=AC_MAX)?))
     }
 
     fn bad<R>(&self) -> Result<R> {
@@ -153,7 +170,11 @@ impl MountOptions {
         };
         match name {
             "addr" => self.addr = given.copy()?,
-            "clientaddr" => self.clientaddr = given.copy()?,
+            "clientaddr" => {
+                SockAddr::parse(given.fc.net_ns(), given.text()?.to_bytes(), 0)
+                    .or_else(|_| given.bad())?;
+                self.clientaddr = given.copy()?;
+            }
             "port" => self.port = Some(given.number(0..=65535)? as u16),
             "proto" => match given.str()? {
                 "tcp" => self.ipv6 = Some(false),
@@ -197,14 +218,14 @@ impl MountOptions {
                 self.noac = Some(name == "noac");
             }
             "actimeo" => {
-                let s = Some(given.number(0..=86_400)?);
+                let s = given.seconds()?;
                 (self.acregmin, self.acregmax) = (s, s);
                 (self.acdirmin, self.acdirmax) = (s, s);
             }
-            "acregmin" => self.acregmin = Some(given.number(0..=86_400)?),
-            "acregmax" => self.acregmax = Some(given.number(0..=86_400)?),
-            "acdirmin" => self.acdirmin = Some(given.number(0..=86_400)?),
-            "acdirmax" => self.acdirmax = Some(given.number(0..=86_400)?),
+            "acregmin" => self.acregmin = given.seconds()?,
+            "acregmax" => self.acregmax = given.seconds()?,
+            "acdirmin" => self.acdirmin = given.seconds()?,
+            "acdirmax" => self.acdirmax = given.seconds()?,
             "cto" | "nocto" => {
                 given.flag()?;
                 self.nocto = Some(name == "nocto");
@@ -229,17 +250,39 @@ impl MountOptions {
                 "sys" => (),
                 _ => return given.refuse("only sec=sys is supported"),
             },
-            "local_lock" => match given.str()? {
-                "none" => (),
-                "all" | "flock" | "posix" => {
-                    return given.refuse("locks that only this host knows of are not supported")
+            "local_lock" => {
+                let (flock, posix) = match given.str()? {
+                    "none" => (false, false),
+                    "flock" => (true, false),
+                    "posix" => (false, true),
+                    "all" => (true, true),
+                    _ => return given.bad(),
+                };
+                self.local_lock = Some(LocalLock { flock, posix });
+            }
+            "lock" | "nolock" => {
+                given.flag()?;
+                let local = name == "nolock";
+                self.local_lock = Some(LocalLock {
+                    flock: local,
+                    posix: local,
+                });
+            }
+            "nconnect" => {
+                if given.number(1..=16)? > 1 {
+                    return given.refuse("only one connection to a server is supported");
                 }
-                _ => return given.bad(),
-            },
+            }
             // For user space, which has done with them.
             "fg" | "bg" => given.flag()?,
             "retry" => given.number(0..=u32::MAX).map(drop)?,
-            "sloppy" => given.flag()?,
+            "sloppy" => {
+                given.flag()?;
+                self.sloppy = true;
+            }
+            // They have had no meaning since signals work as they should.
+            "intr" | "nointr" => given.flag()?,
+            _ if self.sloppy => (),
             _ => {
                 fc.error(fmt!("unknown option {}", name));
                 return Err(EINVAL);
@@ -283,9 +326,13 @@ impl MountOptions {
         params.wsize = or(self.wsize, params.wsize);
         params.timeo = or(self.timeo, params.timeo);
         params.retrans = or(self.retrans, params.retrans);
-        params.acregmin = or(self.acregmin, params.acregmin);
+        // A default gives way to what is asked for.
+        let least = |given: Option<u32>, default: u32, most: Option<u32>| {
+            given.unwrap_or(most.map_or(default, |most| default.min(most)))
+        };
+        params.acregmin = least(self.acregmin, params.acregmin, self.acregmax);
         params.acregmax = or(self.acregmax, params.acregmax.max(params.acregmin));
-        params.acdirmin = or(self.acdirmin, params.acdirmin);
+        params.acdirmin = least(self.acdirmin, params.acdirmin, self.acdirmax);
         params.acdirmax = or(self.acdirmax, params.acdirmax.max(params.acdirmin));
         if params.acregmin > params.acregmax || params.acdirmin > params.acdirmax {
             fc.error(fmt!(
@@ -298,6 +345,7 @@ impl MountOptions {
         params.nocto = self.nocto.unwrap_or(params.nocto);
         params.lookupcache = self.lookupcache.unwrap_or(params.lookupcache);
         params.noresvport = self.noresvport.unwrap_or(params.noresvport);
+        params.local_lock = self.local_lock.unwrap_or(params.local_lock);
         params.nosharecache = self.nosharecache.unwrap_or(params.nosharecache);
         params.clientaddr = self
             .clientaddr
@@ -307,37 +355,79 @@ impl MountOptions {
         Ok(params)
     }
 
-    /// Whether a remount of `server` may have these options. Those that it has already are fine, as mount(8) gives them again;
-    /// none can be changed.
+    /// Whether the minor version is left to us.
+    pub(super) fn any_version(&self) -> bool {
+        self.minorversion.is_none()
+    }
+
+    /// Whether a remount of `server` may have these options. Those that it has already are fine, as mount(8) gives them again; none can
+    /// be changed, as with the C client. The first that is another is named.
     pub(super) fn check_remount(&self, fc: &FsContext<Rnfs4Fs>, server: &Server) -> Result {
         let now = server.params();
-        let same = |given: Option<u32>, now: u32| given.is_none_or(|given| given == now);
-        let size =
-            |given: Option<u32>, asked: u32, now: u32| same(given, asked) || same(given, now);
+        let number = |given: Option<u32>, now: u32| given.is_none_or(|given| given == now);
         let flag = |given: Option<bool>, now: bool| given.is_none_or(|given| given == now);
-        let ok = same(self.minorversion, now.minorversion)
-            && size(self.rsize, now.rsize, server.rsize())
-            && size(self.wsize, now.wsize, server.wsize())
-            && same(self.timeo, now.timeo)
-            && same(self.retrans, now.retrans)
-            && same(self.acregmin, now.acregmin)
-            && same(self.acregmax, now.acregmax)
-            && same(self.acdirmin, now.acdirmin)
-            && same(self.acdirmax, now.acdirmax)
-            && self.patience.is_none_or(|p| p == now.patience)
-            && flag(self.noac, now.noac)
-            && flag(self.nocto, now.nocto)
-            && self.lookupcache.is_none_or(|l| l == now.lookupcache)
-            && flag(self.noresvport, now.noresvport)
-            && flag(self.nosharecache, now.nosharecache)
-            && self.port.is_none_or(|p| p == 0 || p == now.addr.port());
-        if !ok {
-            fc.error(fmt!(
-                "options of a mount cannot be changed: unmount and mount again"
-            ));
-            return Err(EINVAL);
+        let size =
+            |given: Option<u32>, asked: u32, now: u32| number(given, asked) || number(given, now);
+        fn text(given: &Option<CString>) -> Option<&[u8]> {
+            given.as_ref().map(|text| text.to_bytes())
         }
-        Ok(())
+        let address = |given: &CString| {
+            SockAddr::parse(fc.net_ns(), given.to_bytes(), now.addr.port())
+                .is_ok_and(|addr| addr == now.addr)
+        };
+        let all = [
+            ("vers", number(self.minorversion, now.minorversion)),
+            ("addr", self.addr.as_ref().is_none_or(address)),
+            (
+                "clientaddr",
+                self.clientaddr.is_none() || text(&self.clientaddr) == text(&now.clientaddr),
+            ),
+            (
+                "port",
+                self.port.is_none_or(|p| p == 0 || p == now.addr.port()),
+            ),
+            ("proto", flag(self.ipv6, now.addr.is_ipv6())),
+            ("rsize", size(self.rsize, now.rsize, server.rsize())),
+            ("wsize", size(self.wsize, now.wsize, server.wsize())),
+            ("timeo", number(self.timeo, now.timeo)),
+            ("retrans", number(self.retrans, now.retrans)),
+            (
+                "hard, soft or softerr",
+                self.patience.is_none_or(|p| p == now.patience),
+            ),
+            ("acregmin", number(self.acregmin, now.acregmin)),
+            ("acregmax", number(self.acregmax, now.acregmax)),
+            ("acdirmin", number(self.acdirmin, now.acdirmin)),
+            ("acdirmax", number(self.acdirmax, now.acdirmax)),
+            ("ac or noac", flag(self.noac, now.noac)),
+            ("cto or nocto", flag(self.nocto, now.nocto)),
+            (
+                "lookupcache",
+                self.lookupcache.is_none_or(|l| l == now.lookupcache),
+            ),
+            (
+                "local_lock",
+                self.local_lock.is_none_or(|l| l == now.local_lock),
+            ),
+            (
+                "resvport or noresvport",
+                flag(self.noresvport, server.client().noresvport())
+                    || flag(self.noresvport, now.noresvport),
+            ),
+            (
+                "sharecache or nosharecache",
+                flag(self.nosharecache, now.nosharecache),
+            ),
+        ];
+        match all.iter().find(|(_, same)| !same) {
+            None => Ok(()),
+            Some((name, _)) => {
+                fc.error(fmt!(
+                    "option {name} cannot be changed by a remount: unmount, and mount again"
+                ));
+                Err(EINVAL)
+            }
+        }
     }
 }
 
@@ -412,12 +502,13 @@ fn cstring(bytes: &[u8]) -> Result<CString> {
         .to_cstring()?)
 }
 
-/// Tells whether two mounts of a file system may share its superblock.
-pub(super) fn same_options(a: &MountParams, b: &MountParams) -> bool {
+/// Tells whether two mounts of a file system by one client may share its superblock.
+pub(super) fn same_options(old: &Server, new: &Server) -> bool {
+    let (a, b) = (old.params(), new.params());
     !a.nosharecache
         && !b.nosharecache
-        && a.rsize == b.rsize
-        && a.wsize == b.wsize
+        && old.rsize() == new.rsize()
+        && old.wsize() == new.wsize()
         && a.timeo == b.timeo
         && a.retrans == b.retrans
         && a.patience == b.patience
@@ -426,7 +517,7 @@ pub(super) fn same_options(a: &MountParams, b: &MountParams) -> bool {
         && a.noac == b.noac
         && a.nocto == b.nocto
         && a.lookupcache == b.lookupcache
-        && a.noresvport == b.noresvport
+        && a.local_lock == b.local_lock
 }
 
 /// Prints the options as they are in force, such that they can be given to mount(8) again.
@@ -456,7 +547,7 @@ pub(super) fn show(m: &SeqFile, server: &Server) -> Result {
     for (given, name) in [
         (p.noac, ",noac"),
         (p.nocto, ",nocto"),
-        (p.noresvport, ",noresvport"),
+        (server.client().noresvport(), ",noresvport"),
         (p.nosharecache, ",nosharecache"),
     ] {
         if given {
@@ -477,18 +568,18 @@ pub(super) fn show(m: &SeqFile, server: &Server) -> Result {
         seq_print!(m, ",port={}", p.addr.port());
     }
     seq_print!(m, ",timeo={},retrans={},sec=sys", p.timeo, p.retrans);
-    let text = |c: &CString| {
-        c.to_str().map_or_else(
-            |_| CString::try_from_fmt(fmt!("?")),
-            |s| CString::try_from_fmt(fmt!("{}", s)),
-        )
-    };
     if let Some(addr) = &p.clientaddr {
-        seq_print!(m, ",clientaddr={}", text(addr)?.to_str().unwrap_or("?"));
+        seq_print!(m, ",clientaddr={}", addr.to_str().unwrap_or("?"));
     }
     seq_print!(
         m,
-        ",local_lock=none,addr={}",
+        ",local_lock={},addr={}",
+        match (p.local_lock.flock, p.local_lock.posix) {
+            (false, false) => "none",
+            (true, false) => "flock",
+            (false, true) => "posix",
+            (true, true) => "all",
+        },
         p.addr.to_text()?.to_str().unwrap_or("?")
     );
     Ok(())

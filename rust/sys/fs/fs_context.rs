@@ -34,6 +34,9 @@ use super::{
 };
 use crate::sys::net::NetNs;
 
+/// Flags of a superblock that whoever mounts gets as he asked for them: one that has others is not shared with him.
+const SHARED_FLAGS: u32 = bindings::SB_RDONLY | bindings::SB_SYNCHRONOUS;
+
 /// A mount or remount in the making.
 ///
 /// # Invariants
@@ -60,6 +63,11 @@ impl<T: FileSystem> FsContext<T> {
     /// The name of the file system is put in front.
     pub(crate) fn error(&self, args: fmt::Arguments<'_>) {
         self.log(b'e', args);
+    }
+
+    /// Tells the user of something that he might not expect, in the same way.
+    pub(crate) fn warn(&self, args: fmt::Arguments<'_>) {
+        self.log(b'w', args);
     }
 
     fn log(&self, level: u8, args: fmt::Arguments<'_>) {
@@ -110,10 +118,13 @@ impl<T: FileSystem> FsContext<T> {
         unsafe { &Registration::<T>::from_fs_type((*self.fc).fs_type).global }
     }
 
-    /// Has the superblock write synchronously (`-o sync`).
+    /// Has the superblock write synchronously (`-o sync`), whatever the user says.
     pub(crate) fn set_synchronous(&mut self) {
         // SAFETY: The context is valid.
-        unsafe { (*self.fc).sb_flags |= bindings::SB_SYNCHRONOUS };
+        unsafe {
+            (*self.fc).sb_flags |= bindings::SB_SYNCHRONOUS;
+            (*self.fc).sb_flags_mask |= bindings::SB_SYNCHRONOUS;
+        }
     }
 }
 
@@ -136,7 +147,8 @@ pub(crate) trait FsContextOperations: SuperOperations {
     /// All parameters are there: makes the superblock, by [`FsContext::get_tree`]. May sleep.
     fn get_tree(fc: &mut FsContext<Self>, params: &mut Self::Params) -> Result;
 
-    /// The parameters of a remount of `sb` are there. May sleep.
+    /// The parameters of a remount of `sb` are there, and what is dirty has been written: a superblock that turns read-only is
+    /// never looked at for that again. May sleep.
     fn reconfigure(
         fc: &mut FsContext<Self>,
         params: &mut Self::Params,
@@ -169,15 +181,15 @@ impl<T: FsContextOperations> FsContext<T> {
         ) -> ffi::c_int {
             // SAFETY: `sget_fc()` calls this for the superblocks of our type that are not dead, whose `s_fs_info` was
             // set when they were made, and for the context in which `get_tree` below has put the proposed one.
-            let (old, new) = unsafe {
+            let (old, new, flags) = unsafe {
+                let fc = fc.cast::<bindings::fs_context>();
                 (
                     &*(*sb).s_fs_info.cast::<T::SuperInfo>(),
-                    &*(*fc.cast::<bindings::fs_context>())
-                        .s_fs_info
-                        .cast::<T::SuperInfo>(),
+                    &*(*fc).s_fs_info.cast::<T::SuperInfo>(),
+                    (*sb).s_flags as u32 ^ (*fc).sb_flags,
                 )
             };
-            T::same_super(old, new).into()
+            (flags & SHARED_FLAGS == 0 && T::same_super(old, new)).into()
         }
 
         let fc = self.fc;
@@ -361,6 +373,9 @@ impl<T: FsContextOperations> FsContextVTable<T> {
     unsafe extern "C" fn reconfigure(fc: *mut bindings::fs_context) -> ffi::c_int {
         // SAFETY: In a remount `root` is a dentry of the superblock in question, which is alive.
         let sb = unsafe { SuperBlock::from_raw((*(*fc).root).d_sb) };
+        // An error is the files' own, whose next fsync() tells it; an emergency remount must not fail.
+        // SAFETY: The VFS holds `s_umount` in a remount.
+        let _ = unsafe { kb::sync_filesystem(sb.as_ptr()) };
         // SAFETY: The VFS calls this for contexts of ours, one call at a time.
         unsafe { Self::with(fc, |fc, params| T::reconfigure(fc, params, sb)) }
     }

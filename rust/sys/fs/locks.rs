@@ -175,6 +175,12 @@ impl<T: FileSystem> LockRequest<'_, T> {
         to_result(ret)
     }
 
+    /// Does all of it with the VFS's lists alone, where no server is to know: takes, waits for or gives up the lock. Errors as
+    /// below. May sleep.
+    pub(crate) fn apply_local(&mut self) -> Result {
+        self.apply(self.get().c.flc_flags)
+    }
+
     /// Waits until no local owner is in the way; if the caller does not wait, `EAGAIN` when one is. `EDEADLK` when that one
     /// waits for the caller, `ERESTARTSYS` on a signal. May sleep.
     pub(crate) fn wait_local(&mut self) -> Result {
