@@ -28,7 +28,7 @@ run vm shell: %: %-guest
 	$(exit $(shell cat $(STATUS); rm -f $(STATUS)))
 endif
 
-.PHONY: help run run-guest test kernel rootfs module modules vm vm-guest shell shell-guest selftests torture host-test fuzz bench-recovery lint clean
+.PHONY: help run run-guest test kernel rootfs helper module modules vm vm-guest shell shell-guest selftests torture host-test fuzz bench-recovery lint clean
 
 help:
 	@echo 'rnfs4: an NFSv4.1/4.2 client for Linux, in Rust'
@@ -39,6 +39,7 @@ help:
 	@echo '  make modules KDIR=<built 7.3 tree>    rnfs4.ko with your own kernel and toolchain'
 	@echo '  make module       rnfs4.ko for the guest          [KERNEL_CONFIG=lean|debug]'
 	@echo '  make kernel       the pinned kernel               [KERNEL_CONFIG=lean|debug] [KERNEL_TARBALL=<file>]'
+	@echo '  make helper       out/guest-bin/mount.rnfs4, which resolves host names for mount(8)'
 	@echo '  make rootfs       the root file system of the guest'
 	@echo '  make vm SCRIPT=<file>    runs a bash script of yours in the guest; see docs/testing.md'
 	@echo '                           [KERNEL_CONFIG=lean|debug] [SMP=2] [MEM=1024] [TIMEOUT=600]'
@@ -71,6 +72,9 @@ kernel:
 
 rootfs:
 	@scripts/rootfs
+
+helper:
+	@scripts/mount-helper
 
 module:
 	@scripts/module $(KERNEL_CONFIG)

@@ -57,6 +57,31 @@ quietly() {
 	say "$what: done in $((EPOCHSECONDS - began)) s"
 }
 
+# Builds a program for the guest, out/guest-bin/NAME, with cargo, where its sources have changed. It fails where it cannot be built.
+# guest_program NAME CRATE TARGET_DIR BINARY [SOURCE...]: the manifest is CRATE/Cargo.toml; SOURCEs are what else it is made from.
+guest_program() {
+	local built=$TOP/out/guest-bin/$1 crate=$2 target=$TOP/out/$3 binary=$4 fd began sources
+	sources=("$TOP/$crate" "${@:5}")
+	is_new() {
+		[ -e "$built" ] && [ -z "$(find "${sources[@]}" -newer "$built" -print -quit)" ]
+	}
+	build() {
+		CARGO_TARGET_DIR=$target "$TOP/scripts/toolchain" cargo build --locked --release --manifest-path "$TOP/$crate/Cargo.toml"
+	}
+	mkdir -p "$TOP/out/guest-bin"
+	is_new || (
+		exec {fd}>"$TOP/out/guest-bin/.$1.lock"
+		flock "$fd"
+		is_new && exit
+		began=$(date +%s.%N)
+		quietly "$TOP/out/guest-bin/$1.log" "building $1" build
+		cp "$target/release/$binary" "$built.part"
+		# What changes while it is built is built next time.
+		touch -d "@$began" "$built.part"
+		mv "$built.part" "$built"
+	)
+}
+
 # Holds the lock of a cache entry for as long as this shell lives. locked NAME
 locked() {
 	local fd lock=$CACHE/locks/${1//\//-}

@@ -189,7 +189,7 @@ check "unmount" umount "$M"
 
 net_cut
 # The program itself, not the script around it.
-killed "mount" mount -t rnfs4 "$SERVER:/" "$M"
+killed "mount" mount -i -t rnfs4 "$SERVER:/" "$M"
 net_heal
 
 dirty
