@@ -114,7 +114,7 @@ round=(
 	"rsize=4294967295,wsize=0,hard"
 	"local_lock=flock"
 	"local_lock=posix,clientaddr=10.1.2.3"
-	"nolock,port=0,proto=tcp,nconnect=1,sloppy,what=ever,intr"
+	"nolock,port=0,proto=tcp,nconnect=3,sloppy,what=ever,intr"
 )
 fixed=(
 	"vers=4.1" "vers"
@@ -136,6 +136,7 @@ fixed=(
 	"lookupcache=none" "lookupcache"
 	"local_lock=flock" "local_lock"
 	"noresvport" "noresvport"
+	"nconnect=2" "nconnect"
 	"nosharecache" "nosharecache"
 )
 

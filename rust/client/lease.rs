@@ -142,7 +142,7 @@ impl Client {
         self.identity.lock().verifier = Verifier(random_u64().to_be_bytes());
     }
 
-    /// BIND_CONN_TO_SESSION of the one connection there is, for calls.
+    /// BIND_CONN_TO_SESSION of the first connection, for calls.
     pub(super) fn bind_conn(self: &Arc<Self>) -> Answer {
         let bind = BindConnToSession {
             sessionid: self.session().id(),

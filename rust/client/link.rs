@@ -7,6 +7,9 @@
 //! disconnect wakes it. The state manager then tries to connect until the server answers ([`Client::probe`]) and checks the lease;
 //! calls whose connection broke sleep meanwhile, with their slots, and are sent again after that. A connection whose other end has
 //! died without a word is found out by TCP's keepalive.
+//!
+//! With `nconnect=` there are more connections. All of that is about the first; the others are there for the mounts' calls, which take
+//! them in turn. They are connected, and bound to the session, by a [`Dial`]; a call that finds its connection broken takes the first.
 
 use kernel::{
     new_spinlock,
@@ -25,6 +28,11 @@ use kernel::{
     },
 };
 use rnfs4_proto::{
+    compound::Ops,
+    ops::session::{
+        BindConnToSession,
+        BindDir, //
+    },
     recovery::machine::{
         Event,
         Failure,
@@ -139,6 +147,39 @@ impl Drop for Watch {
     }
 }
 
+/// BIND_CONN_TO_SESSION on a connection other than the first, which it makes. What comes of it shows in the connection itself, and in
+/// what the server says of calls that use it.
+struct Dial {
+    client: Arc<Client>,
+    ops: (BindConnToSession,),
+}
+
+impl RpcCall for Dial {
+    fn prepare(&mut self, task: &Task) {
+        if self.client.is_leaving() {
+            task.exit(ENOTCONN);
+        } else {
+            task.start_here();
+        }
+    }
+
+    fn encode(&mut self, xdr: &mut Encoder<'_>) -> XdrResult {
+        self.client.encode(&self.ops, None, xdr)
+    }
+
+    fn decode(&mut self, _xdr: &mut Decoder<'_>) -> Result {
+        Ok(())
+    }
+
+    fn done(&mut self, _task: &Task) {}
+}
+
+impl Drop for Dial {
+    fn drop(&mut self) {
+        self.client.call_end();
+    }
+}
+
 impl Client {
     /// What the client's own calls are made with where all waits for their answer. Those that it makes many of at a time, and that
     /// a server may be long about, are not such.
@@ -162,6 +203,43 @@ impl Client {
         if err == ETIMEDOUT {
             self.rpc().disconnect();
         }
+    }
+
+    /// Connects the other connections where they do not stand, and has the session know them; with `all`, also those that stand. Does not
+    /// wait for that. May sleep to allocate.
+    pub(super) fn dial(self: &Arc<Self>, all: bool) {
+        if self.nconnect() < 2 || self.is_leaving() {
+            return;
+        }
+        let sessionid = self.session().id();
+        self.rpc().for_each_other_transport(|transport| {
+            if !all && transport.is_connected() {
+                return;
+            }
+            let dir = BindDir::Fore;
+            let ops = (BindConnToSession { sessionid, dir },);
+            let msg = Message {
+                cred: self.cred(),
+                proc: Proc::of(ops.main_op()),
+                args_max: Ops::args_max(&ops),
+                res_max: Ops::res_max(&ops),
+                flags: Flags::Mount,
+            };
+            // What cannot be started now is tried with the next renewal.
+            let _ = Room::new().and_then(|room| {
+                self.call_begin();
+                let dial = Dial {
+                    client: self.clone(),
+                    ops,
+                };
+                room.detached(&msg, dial).start_on(
+                    &self.link.pings,
+                    Some(transport),
+                    &msg,
+                    self.registry().queue(),
+                )
+            });
+        });
     }
 
     /// Watches the connection that there is now. May sleep to allocate.
@@ -222,6 +300,7 @@ impl Client {
         };
         if self.rpc().connection().is_some() {
             self.watch_connection();
+            self.dial(false);
             self.tell_connected();
             return self.tell(Event::Done(Step::Probe));
         }

@@ -96,6 +96,7 @@ pub(crate) struct Client {
     hostname: CString,
     minorversion: u32,
     noresvport: bool,
+    nconnect: u32,
     /// Before `rpc`, whose connection it is about.
     #[pin]
     pub(super) link: Link,
@@ -169,6 +170,7 @@ impl Client {
             cred: &current_cred(),
             timeout: params.timeout(),
             noresvport: params.noresvport,
+            nconnect: params.nconnect,
         })?;
         let link = Link::new(&rpc)?;
         let identity = Identity {
@@ -186,6 +188,7 @@ impl Client {
                 hostname: params.hostname.to_cstring()?,
                 minorversion: params.minorversion,
                 noresvport: params.noresvport,
+                nconnect: params.nconnect,
                 rpc,
                 cred,
                 link <- link,
@@ -245,6 +248,11 @@ impl Client {
     /// Whether its port may be any, as the first of its mounts has said.
     pub(crate) fn noresvport(&self) -> bool {
         self.noresvport
+    }
+
+    /// How many connections it has, by the same word.
+    pub(crate) fn nconnect(&self) -> u32 {
+        self.nconnect
     }
 
     /// The lease as it stands.

@@ -74,6 +74,8 @@ pub(crate) struct MountParams {
     pub(crate) lookupcache: LookupCache,
     /// Use an unprivileged source port.
     pub(crate) noresvport: bool,
+    /// How many connections to make.
+    pub(crate) nconnect: u32,
     /// What need not be known to the server.
     pub(crate) local_lock: LocalLock,
     /// Do not share the superblock with another mount.
@@ -121,6 +123,7 @@ impl MountParams {
             nocto: false,
             lookupcache: LookupCache::All,
             noresvport: false,
+            nconnect: 1,
             local_lock: LocalLock::default(),
             nosharecache: false,
             clientaddr: None,

@@ -32,6 +32,7 @@ impl WorkItem for Client {
     fn run(this: Arc<Self>) {
         let lease_ms = this.lease_ms();
         this.for_each_server(|server| server.owners().collect(lease_ms));
+        this.dial(false);
         if this.lease.lock().is_due(now_ms()) {
             this.renew();
         } else {

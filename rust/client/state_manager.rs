@@ -409,10 +409,14 @@ impl Client {
                     self.manager.established.store(true, Relaxed);
                     self.lease.lock().renewed(now_ms());
                     self.watch_connection();
+                    self.dial(true);
                 }
                 self.taken(step, res);
             }
-            Step::BindConn => self.taken(step, self.bind_conn()),
+            Step::BindConn => {
+                self.dial(true);
+                self.taken(step, self.bind_conn());
+            }
             Step::CheckLease => {
                 if self.session().is_blocked() {
                     // Whoever has a slot has to find out.
@@ -501,6 +505,8 @@ impl Client {
         self.kill_own_calls();
         self.wait_calls_done();
         self.stop_renewal();
+        // What it has begun just now.
+        self.wait_calls_done();
         self.registry().left();
     }
 }

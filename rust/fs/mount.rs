@@ -72,9 +72,10 @@ impl FsContextOperations for Rnfs4Fs {
         if params.noac {
             fc.set_synchronous();
         }
-        if params.noresvport != server.client().noresvport() {
+        let there = server.client();
+        if (params.noresvport, params.nconnect) != (there.noresvport(), there.nconnect()) {
             fc.warn(fmt!(
-                "the connection that there is to this server goes on as it is: (no)resvport has no effect"
+                "the connection that there is to this server goes on as it is: resvport, noresvport and nconnect have no effect"
             ));
         }
         let share = !params.nosharecache;

@@ -59,6 +59,7 @@ pub(crate) struct MountOptions {
     nocto: Option<bool>,
     lookupcache: Option<LookupCache>,
     noresvport: Option<bool>,
+    nconnect: Option<u32>,
     local_lock: Option<LocalLock>,
     nosharecache: Option<bool>,
     /// What is not known is passed over.
@@ -268,11 +269,7 @@ impl MountOptions {
                     posix: local,
                 });
             }
-            "nconnect" => {
-                if given.number(1..=16)? > 1 {
-                    return given.refuse("only one connection to a server is supported");
-                }
-            }
+            "nconnect" => self.nconnect = Some(given.number(1..=16)?),
             // For user space, which has done with them.
             "fg" | "bg" => given.flag()?,
             "retry" => given.number(0..=u32::MAX).map(drop)?,
@@ -345,6 +342,7 @@ impl MountOptions {
         params.nocto = self.nocto.unwrap_or(params.nocto);
         params.lookupcache = self.lookupcache.unwrap_or(params.lookupcache);
         params.noresvport = self.noresvport.unwrap_or(params.noresvport);
+        params.nconnect = self.nconnect.unwrap_or(params.nconnect);
         params.local_lock = self.local_lock.unwrap_or(params.local_lock);
         params.nosharecache = self.nosharecache.unwrap_or(params.nosharecache);
         params.clientaddr = self
@@ -413,6 +411,11 @@ impl MountOptions {
                 "resvport or noresvport",
                 flag(self.noresvport, server.client().noresvport())
                     || flag(self.noresvport, now.noresvport),
+            ),
+            (
+                "nconnect",
+                number(self.nconnect, server.client().nconnect())
+                    || number(self.nconnect, now.nconnect),
             ),
             (
                 "sharecache or nosharecache",
@@ -566,6 +569,9 @@ pub(super) fn show(m: &SeqFile, server: &Server) -> Result {
     );
     if p.addr.port() != NFS_PORT {
         seq_print!(m, ",port={}", p.addr.port());
+    }
+    if server.client().nconnect() > 1 {
+        seq_print!(m, ",nconnect={}", server.client().nconnect());
     }
     seq_print!(m, ",timeo={},retrans={},sec=sys", p.timeo, p.retrans);
     if let Some(addr) = &p.clientaddr {

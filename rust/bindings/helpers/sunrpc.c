@@ -67,3 +67,28 @@ void rnfs4_helper_rpc_wake_pending(struct rpc_clnt *clnt)
 	xprt_wake_pending_tasks(rcu_dereference(clnt->cl_xprt), -EAGAIN);
 	rcu_read_unlock();
 }
+
+/*
+ * Has @task, which is about to be sent and holds no request, go by the first connection of its client where its own does not stand:
+ * nobody connects for it.
+ */
+void rnfs4_helper_rpc_prefer_connected(struct rpc_task *task)
+{
+	if (!task->tk_xprt || task->tk_rqstp || xprt_connected(task->tk_xprt))
+		return;
+	if (task->tk_flags & RPC_TASK_NO_ROUND_ROBIN)
+		return;
+	rpc_task_release_transport(task);
+	task->tk_flags |= RPC_TASK_NO_ROUND_ROBIN;
+}
+
+/* Whether @xprt is the one whose connection is watched, the first of @clnt. */
+bool rnfs4_helper_rpc_is_first_xprt(struct rpc_clnt *clnt, struct rpc_xprt *xprt)
+{
+	return rcu_access_pointer(clnt->cl_xprt) == xprt;
+}
+
+bool rnfs4_helper_xprt_connected(struct rpc_xprt *xprt)
+{
+	return xprt_connected(xprt);
+}

@@ -40,6 +40,27 @@ pub(crate) struct CreateArgs<'a> {
     pub(crate) timeout: Timeout,
     /// Connect from an unprivileged port.
     pub(crate) noresvport: bool,
+    /// How many connections to make.
+    pub(crate) nconnect: u32,
+}
+
+/// One of the transports of a client (`struct rpc_xprt`).
+///
+/// # Invariants
+///
+/// It is valid for as long as the value is borrowed.
+pub(crate) struct Transport(NonNull<bindings::rpc_xprt>);
+
+impl Transport {
+    /// Whether its connection stands. Any context.
+    pub(crate) fn is_connected(&self) -> bool {
+        // SAFETY: By the type invariant.
+        unsafe { bindings::xprt_connected(self.as_ptr()) }
+    }
+
+    pub(super) fn as_ptr(&self) -> *mut bindings::rpc_xprt {
+        self.0.as_ptr()
+    }
 }
 
 /// One connection among those that a transport makes one after the other (`xprt->connect_cookie`).
@@ -77,7 +98,8 @@ unsafe impl Send for RpcClnt {}
 unsafe impl Sync for RpcClnt {}
 
 impl RpcClnt {
-    /// Makes a client; no connection is made before the first call. May sleep.
+    /// Makes a client; no connection is made before the first call. Where memory is short it may have fewer transports than were
+    /// asked for. May sleep.
     pub(crate) fn create(args: &CreateArgs<'_>) -> Result<Self> {
         let timeout = args.timeout.to_c();
         let mut flags = bindings::RPC_CLNT_CREATE_HARDRTRY
@@ -101,7 +123,7 @@ impl RpcClnt {
             stats: program::stats(),
             version: program::VERSION,
             authflavor: bindings::rpc_auth_flavors_RPC_AUTH_UNIX,
-            nconnect: 1,
+            nconnect: args.nconnect,
             flags: flags as usize,
             cred: args.cred.as_ptr(),
             ..pin_init::zeroed()
@@ -167,7 +189,7 @@ impl RpcClnt {
             let task = from_err_ptr(bindings::rpc_call_null(
                 self.0.as_ptr(),
                 core::ptr::null_mut(),
-                0,
+                bindings::RPC_TASK_NO_ROUND_ROBIN as ffi::c_int,
             ))?;
             let status = (*task).tk_status;
             bindings::rpc_put_task(task);
@@ -181,6 +203,48 @@ impl RpcClnt {
         // SAFETY: The client is alive, and so is its transport.
         unsafe { bindings::rpc_clnt_connected(self.0.as_ptr(), &raw mut cookie) }
             .then_some(Connection(cookie))
+    }
+
+    /// Calls `f` for each transport but the first, which is the one that [`connection`](Self::connection) and all calls of the
+    /// client's own are about. May sleep.
+    pub(crate) fn for_each_other_transport(&self, mut f: impl FnMut(&Transport)) {
+        /// # Safety
+        ///
+        /// `f` must be an `F` that nobody else uses, and the others valid.
+        unsafe extern "C" fn call<F: FnMut(&Transport)>(
+            clnt: *mut bindings::rpc_clnt,
+            xprt: *mut bindings::rpc_xprt,
+            f: *mut ffi::c_void,
+        ) -> ffi::c_int {
+            // SAFETY: By the contract.
+            let (f, first) =
+                unsafe { (&mut *f.cast::<F>(), bindings::rpc_is_first_xprt(clnt, xprt)) };
+            if let (false, Some(xprt)) = (first, NonNull::new(xprt)) {
+                // INVARIANT: The caller holds a reference until this returns.
+                f(&Transport(xprt));
+            }
+            0
+        }
+
+        fn callback<F: FnMut(&Transport)>(
+            _: &mut F,
+        ) -> unsafe extern "C" fn(
+            *mut bindings::rpc_clnt,
+            *mut bindings::rpc_xprt,
+            *mut ffi::c_void,
+        ) -> ffi::c_int {
+            call::<F>
+        }
+
+        let call = callback(&mut f);
+        // SAFETY: The client is alive, and `f` is used by nobody else until the function returns.
+        unsafe {
+            bindings::rpc_clnt_iterate_for_each_xprt(
+                self.0.as_ptr(),
+                Some(call),
+                (&raw mut f).cast(),
+            );
+        }
     }
 
     /// Gives up the connection, or the attempt to make one: the next call makes another (`rpc_clnt_disconnect()`).

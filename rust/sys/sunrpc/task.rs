@@ -36,7 +36,10 @@ use rnfs4_bindings as bindings;
 use rnfs4_proto::xdr::XdrResult;
 
 use super::{
-    clnt::Connection,
+    clnt::{
+        Connection,
+        Transport, //
+    },
     program::{
         self,
         Proc, //
@@ -63,9 +66,10 @@ pub(crate) enum Flags {
     Soft,
     /// Gives up with `ETIMEDOUT` after the major timeout.
     SoftErr,
-    /// Gives up when the connection breaks; with an [impatient](RpcClnt::impatient) client, also after its patience.
+    /// Gives up when the connection breaks; with an [impatient](RpcClnt::impatient) client, also after its patience. The connection
+    /// is the client's first one, as the state manager's calls want it.
     Once,
-    /// Makes the connection itself; gives up when there is none to be had, or after the major timeout.
+    /// The same, and makes the connection itself; gives up when there is none to be had, or after the major timeout.
     Mount,
 }
 
@@ -77,10 +81,14 @@ impl Flags {
             }
             Flags::Once => {
                 bindings::RPC_TASK_TIMEOUT
-                    | bindings::RPC_TASK_SOFTCONN
-                    | bindings::RPC_TASK_NOCONNECT
+                    | bindings::RPC_TASK_NO_ROUND_ROBIN
+                    | Flags::Hard.bits()
             }
-            Flags::Mount => bindings::RPC_TASK_TIMEOUT | bindings::RPC_TASK_SOFTCONN,
+            Flags::Mount => {
+                bindings::RPC_TASK_TIMEOUT
+                    | bindings::RPC_TASK_SOFTCONN
+                    | bindings::RPC_TASK_NO_ROUND_ROBIN
+            }
         }
     }
 }
@@ -149,9 +157,18 @@ impl Task {
         self.0.get()
     }
 
-    /// Lets a prepared task go on (`rpc_call_start()`).
+    /// Lets a prepared task go on (`rpc_call_start()`), by the first connection where its own is broken.
     pub(crate) fn start(&self) {
-        // SAFETY: The task's callback is running.
+        // SAFETY: The task's `prepare` is running.
+        unsafe {
+            bindings::rpc_prefer_connected(self.as_ptr());
+            bindings::rpc_call_start(self.as_ptr());
+        }
+    }
+
+    /// The same on the transport that it was made for, connected or not.
+    pub(crate) fn start_here(&self) {
+        // SAFETY: The task's `prepare` is running.
         unsafe { bindings::rpc_call_start(self.as_ptr()) };
     }
 
@@ -316,6 +333,7 @@ impl<C: RpcCall> Frame<C> {
     /// `frame` stays valid until the task has been released.
     unsafe fn run(
         clnt: &RpcClnt,
+        transport: Option<&Transport>,
         msg: &Message<'_>,
         frame: *mut Self,
         ops: &'static bindings::rpc_call_ops,
@@ -332,6 +350,7 @@ impl<C: RpcCall> Frame<C> {
         };
         let setup = bindings::rpc_task_setup {
             rpc_client: clnt.as_ptr(),
+            rpc_xprt: transport.map_or(core::ptr::null_mut(), Transport::as_ptr),
             rpc_message: &raw const message,
             callback_ops: ops,
             callback_data: frame.cast(),
@@ -384,6 +403,7 @@ impl<C: RpcCall> SyncCall<C> {
         unsafe {
             let task = Frame::run(
                 clnt,
+                None,
                 msg,
                 &raw mut *self.0,
                 &Frame::<C>::SYNC_OPS,
@@ -444,12 +464,24 @@ impl<C: RpcCall + Send + 'static> AsyncCall<C> {
         msg: &Message<'_>,
         queue: &OwnedQueue,
     ) -> Result<Started<C>> {
+        self.start_on(clnt, None, msg, queue)
+    }
+
+    /// The same by one of the client's transports.
+    pub(crate) fn start_on(
+        self,
+        clnt: &RpcClnt,
+        transport: Option<&Transport>,
+        msg: &Message<'_>,
+        queue: &OwnedQueue,
+    ) -> Result<Started<C>> {
         let frame = KBox::into_raw(self.0);
         // SAFETY: The frame is released by `Frame::release`, which sunrpc calls when the task goes, or at once if it could not be
         // made.
         let task = unsafe {
             Frame::run(
                 clnt,
+                transport,
                 msg,
                 frame,
                 &Frame::<C>::ASYNC_OPS,
