@@ -49,6 +49,11 @@ pub(crate) trait AsyncOps: Send + 'static {
     /// Must not block.
     fn build(&mut self, stateid: Stateid) -> Result<Self::Ops>;
 
+    /// See [`Body::is_answered`].
+    fn is_answered(&self, _res: &<Self::Ops as Ops>::Res) -> bool {
+        false
+    }
+
     /// Takes the outcome, exactly once, also when the call could not be started. Must not block: it runs in rpciod.
     fn finish(&mut self, res: Result<<Self::Ops as Ops>::Res>);
 }
@@ -96,6 +101,10 @@ impl<C: AsyncOps> Body for AsyncBody<C> {
     fn refresh(&mut self, ops: &mut C::Ops) -> Result {
         *ops = self.build()?;
         Ok(())
+    }
+
+    fn is_answered(&self, res: &<C::Ops as Ops>::Res) -> bool {
+        self.call.is_answered(res)
     }
 
     fn finish(&mut self, res: Result<<C::Ops as Ops>::Res>) {

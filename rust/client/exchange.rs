@@ -30,7 +30,7 @@ use rnfs4_proto::{
         },
     },
     session::{
-        must_be_cached,
+        must_keep_reply,
         SeqAction, //
     },
     status::Status,
@@ -124,6 +124,12 @@ pub(crate) trait Body {
         false
     }
 
+    /// Whether a reply with an error is one all the same: what failed came along with the operation that the call is for, and is
+    /// seen to by other means. Asked before the error is acted on.
+    fn is_answered(&self, _res: &<Self::Ops as Ops>::Res) -> bool {
+        false
+    }
+
     /// SEQUENCE failed with this, in a call of recovery; the others have not run. `finish` comes next.
     fn sequence_failed(&mut self, _status: Status) {}
 
@@ -161,6 +167,10 @@ impl<B: Body> Body for &mut B {
 
     fn is_batch(&self) -> bool {
         (**self).is_batch()
+    }
+
+    fn is_answered(&self, res: &<Self::Ops as Ops>::Res) -> bool {
+        (**self).is_answered(res)
     }
 
     fn sequence_failed(&mut self, status: Status) {
@@ -414,7 +424,7 @@ impl<B: Body> RpcCall for Exchange<B> {
                 .acquire(task, self.privileged, lone, at_most)
             {
                 Ok(Acquired::Slot(slot)) => {
-                    let cache = !self.body.is_batch() && must_be_cached(self.ops.1.main_op());
+                    let cache = !self.body.is_batch() && must_keep_reply(&self.ops.1);
                     self.ops.0 = slot.sequence(cache);
                     self.slot = Some(slot);
                     // Recovery, which waits for calls with a slot, may have begun and ended since the first look.
@@ -492,7 +502,9 @@ impl<B: Body> RpcCall for Exchange<B> {
         match &self.reply {
             Some(reply) if !reply.status.is_ok() => {
                 let status = reply.status;
-                if !self.operation_failed(task, status) {
+                if self.body.is_answered(&reply.res) {
+                    self.client.operation_status(status);
+                } else if !self.operation_failed(task, status) {
                     return;
                 }
             }

@@ -14,6 +14,7 @@
 //! No locks in here: the caller holds one around each method. None of them sleeps.
 
 use crate::{
+    compound::Ops,
     ops::session::SequenceRes,
     recovery::backoff,
     status::Status,
@@ -32,6 +33,13 @@ pub const fn must_be_cached(op: u32) -> bool {
     // CLOSE, CREATE, LINK, LOCK, LOCKU, OPEN, OPEN_DOWNGRADE, REMOVE, RENAME, SETATTR, SETXATTR,
     // REMOVEXATTR
     matches!(op, 4 | 6 | 11 | 12 | 14 | 18 | 21 | 28 | 29 | 34 | 73 | 75)
+}
+
+/// Whether the server has to keep its reply to these operations: one of them does harm if it is run twice. One that brings file data
+/// besides does not fit in the cache of a slot; what stands before a READ must be such that it may be run again, as an OPEN that
+/// makes nothing.
+pub fn must_keep_reply<O: Ops>(ops: &O) -> bool {
+    ops.data_at().is_none() && !ops.each_op(&mut |op| !must_be_cached(op))
 }
 
 /// The right to send one call: what its SEQUENCE is to say.
