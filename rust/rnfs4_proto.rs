@@ -10,6 +10,7 @@
 //! * [`session`]: the slot table and what a SEQUENCE result does to it.
 //! * [`recovery`]: which error leads where, the state machine of the state manager, lease and
 //!   back-off arithmetic, the accounting of calls in flight.
+//! * [`together`]: what goes along with a call that is made anyway.
 //! * [`fault`]: which operation is to fail on purpose, for tests.
 //!
 //! "RFC" without a number is RFC 8881; RFC 7862 is NFSv4.2.
@@ -37,6 +38,8 @@ pub mod session;
 pub mod setattrs;
 #[path = "proto/status.rs"]
 pub mod status;
+#[path = "proto/together.rs"]
+pub mod together;
 #[path = "proto/types.rs"]
 pub mod types;
 #[path = "proto/xdr.rs"]

@@ -156,8 +156,8 @@ impl Body for DowngradeBody<'_> {
 
 impl Server {
     /// A context of `state` is gone: closes or downgrades what the server has open. Returns the file's attributes if CLOSE
-    /// brought them. Bounded; killable.
-    pub(super) fn close(&self, state: &Arc<OpenState>, access: Access) -> Option<Attrs> {
+    /// brought them. `access` is `None` where the server has been told before. Bounded; killable.
+    pub(super) fn close(&self, state: &Arc<OpenState>, access: Option<Access>) -> Option<Attrs> {
         state.uncount(access);
         let attrs = self.reduce(state);
         state.owner().put_state(state);

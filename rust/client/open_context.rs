@@ -14,6 +14,10 @@ use kernel::{
     prelude::*,
     sync::{
         aref::ARef,
+        atomic::{
+            Atomic,
+            Relaxed, //
+        },
         Arc,
         UniqueArc, //
     },
@@ -24,13 +28,17 @@ use kernel::{
 };
 use rnfs4_proto::{
     attrs::Attrs,
-    types::Fh, //
+    types::{
+        Fh,
+        Stateid, //
+    },
 };
 
 use super::{
     open_state::{
         Access,
-        OpenState, //
+        OpenState,
+        Recovery, //
     },
     server::Server,
 };
@@ -46,8 +54,17 @@ struct Closing {
     server: Arc<Server>,
     state: Arc<OpenState>,
     access: Access,
+    /// The server has been told already.
+    told: Atomic<bool>,
     #[pin]
     work: Work<Closing>,
+}
+
+impl Closing {
+    /// What is still to be uncounted.
+    fn counted(&self) -> Option<Access> {
+        (!self.told.load(Relaxed)).then_some(self.access)
+    }
 }
 
 impl_has_work! {
@@ -58,7 +75,7 @@ impl WorkItem for Closing {
     type Pointer = Pin<KBox<Self>>;
 
     fn run(this: Pin<KBox<Self>>) {
-        this.server.close(&this.state, this.access);
+        this.server.close(&this.state, this.counted());
     }
 }
 
@@ -100,6 +117,7 @@ impl ContextReservation {
             server: their_server,
             state: their_state,
             access,
+            told: Atomic::new(false),
             work <- new_work!("rnfs4_close"),
         }))?;
         Ok(self
@@ -169,6 +187,38 @@ impl OpenContext {
         self.access.can_write()
     }
 
+    /// The stateid of a CLOSE that may go along with the last WRITE through this context, before the context goes.
+    pub(crate) fn early_close(&self) -> Option<Stateid> {
+        if !self.is_counted() {
+            return None;
+        }
+        self.state.close_of_last(self.access)
+    }
+
+    /// Whether the server has not been told yet that the context goes.
+    fn is_counted(&self) -> bool {
+        self.closing
+            .as_ref()
+            .is_some_and(|closing| !closing.told.load(Relaxed))
+    }
+
+    /// Such a CLOSE has gone well. Does not sleep.
+    pub(crate) fn closed_early(&self, sent: &Stateid) {
+        self.state.reduced(sent, Stateid::ANONYMOUS, Access::NONE);
+        if let Some(closing) = self.closing.as_ref().filter(|_| self.is_counted()) {
+            closing.told.store(true, Relaxed);
+            self.state.closed_early(self.access);
+        }
+    }
+
+    /// Such a CLOSE has gone well, but its WRITE did not write all: has the file opened anew for the rest. Does not sleep.
+    pub(crate) fn closed_too_early(&self, sent: &Stateid) {
+        self.state.reduced(sent, Stateid::ANONYMOUS, Access::NONE);
+        self.server
+            .client()
+            .recover_state(&self.state, Recovery::Reopen);
+    }
+
     /// Gives up a file's hold on the context. If no request uses it any more the file is closed at once, and the attributes that
     /// came with that are returned; else it is closed when the last request is done. May sleep.
     pub(crate) fn close(this: Arc<Self>) -> Option<Attrs> {
@@ -179,7 +229,7 @@ impl OpenContext {
         let mut this = Arc::into_unique_or_drop(this)?;
         // Fields of a context are not pinned.
         let closing = this.as_mut().get_mut().closing.take()?;
-        closing.server.close(&closing.state, closing.access)
+        closing.server.close(&closing.state, closing.counted())
     }
 }
 

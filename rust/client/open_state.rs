@@ -257,12 +257,33 @@ impl OpenState {
         }
     }
 
-    /// Uncounts a context.
-    pub(super) fn uncount(&self, access: Access) {
+    /// The stateid to close, if a context with `access` is the only one, and nothing is locked or lost: then the server may be told
+    /// before the context goes.
+    pub(super) fn close_of_last(&self, access: Access) -> Option<Stateid> {
+        if self.locks.as_ref().is_some() {
+            return None;
+        }
+        let inner = self.inner.lock();
+        let last = inner.opens.iter().sum::<u32>() == 1 && inner.opens[access.index()] == 1;
+        let open = inner.granted != Access::NONE && inner.recovery == Recovery::None;
+        (last && open).then_some(inner.stateid)
+    }
+
+    /// A context has been closed on the server before it goes. The inode stays for that; see [`OpenState::uncount`].
+    pub(super) fn closed_early(&self, access: Access) {
+        let mut inner = self.inner.lock();
+        let n = &mut inner.opens[access.index()];
+        *n = n.saturating_sub(1);
+    }
+
+    /// Uncounts a context, unless it was closed early.
+    pub(super) fn uncount(&self, access: Option<Access>) {
         let inode = {
             let mut inner = self.inner.lock();
-            let n = &mut inner.opens[access.index()];
-            *n = n.saturating_sub(1);
+            if let Some(access) = access {
+                let n = &mut inner.opens[access.index()];
+                *n = n.saturating_sub(1);
+            }
             if inner.needed() == Access::NONE {
                 inner.inode.take()
             } else {

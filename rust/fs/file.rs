@@ -29,6 +29,7 @@ use super::{
     lock,
     refresh,
     revalidate,
+    rider,
     write,
     Inode,
     Origin,
@@ -130,7 +131,7 @@ impl FileOperations for Rnfs4Fs {
         if !file.can_write() {
             return Ok(());
         }
-        let res = write::flush(file.inode());
+        let res = rider::flush_and_close(file);
         // Told, and left to be told by fsync(): a descriptor that a child inherited is closed as well.
         file.check_wb_err()?;
         res

@@ -289,18 +289,21 @@ impl InodeWrite {
         self.books.lock().redirtied
     }
 
-    /// Counts a WRITE that is about to be sent. Tells whether nothing else is under way or waits for COMMIT, so that it
-    /// may as well be stable; and when the server has lost unstable data again and again, it had better be.
-    pub(super) fn start_write(&self) -> Start {
+    /// Counts a WRITE of so many requests that is about to be sent. Tells whether nothing else is under way or waits for COMMIT, so
+    /// that it may as well be stable; and when the server has lost unstable data again and again, it had better be. And tells how
+    /// many other requests there are.
+    pub(super) fn start_write(&self, requests: usize) -> (Start, usize) {
         let mut books = self.books.lock();
         books.writing += 1;
-        if books.losses >= MAX_LOSSES {
+        let others = books.requests.saturating_sub(requests);
+        let start = if books.losses >= MAX_LOSSES {
             Start::Distrusted
         } else if books.writing == 1 && books.unstable.is_empty() && !books.committing {
             Start::Alone
         } else {
             Start::Among
-        }
+        };
+        (start, others)
     }
 
     /// A WRITE has put all of the batch on stable storage, or has failed for good. Does not sleep.

@@ -4,6 +4,7 @@
 
 use kernel::prelude::*;
 use rnfs4_proto::{
+    attrs::Attrs,
     setattrs::{
         SetAttrs,
         SetTime as WireTime, //
@@ -18,7 +19,7 @@ use super::{
         refresh,
         stat, //
     },
-    write,
+    rider,
     Inode,
     InodeInfo,
     Origin,
@@ -107,12 +108,13 @@ pub(super) fn setattr(inode: &Inode, mut attr: Iattr<'_, Rnfs4Fs>) -> Result {
     if set.is_empty() {
         return Ok(());
     }
+    let cred = current_cred();
     // What was written before this was written before this.
     if inode.is_reg() {
-        // Its error is for those who have the file open.
-        let _ = write::flush(inode);
+        if let Some(attrs) = rider::flush_and_set(inode, &cred, &set) {
+            return changed(inode, &set, attrs);
+        }
     }
-    let cred = current_cred();
     let server = inode.server();
     let state = match (set.size, attr.file()) {
         (None, _) => None,
@@ -127,6 +129,11 @@ pub(super) fn setattr(inode: &Inode, mut attr: Iattr<'_, Rnfs4Fs>) -> Result {
     let attrs = server
         .setattr(&cred, inode.fh(), state.as_ref(), set)
         .inspect_err(|e| note_error(inode, *e))?;
+    changed(inode, &set, attrs)
+}
+
+/// Takes note of what was set, and of the attributes behind that.
+fn changed(inode: &Inode, set: &SetAttrs, attrs: Option<Attrs>) -> Result {
     inode.info().attrs.barrier();
     if let Some(size) = set.size {
         inode.truncate_setsize(size);

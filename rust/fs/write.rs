@@ -5,7 +5,7 @@
 //! Folios that follow each other and were written through one open context are sent together, up to `wsize` in a WRITE,
 //! from where they lie in the page cache; many WRITEs may be under way for a file. They are UNSTABLE, and a COMMIT makes
 //! them safe (see [`super::commit`]); only the WRITE that is all that a synchronous flush has to send asks for FILE_SYNC,
-//! which saves the COMMIT.
+//! which saves the COMMIT. With that one may go what was to follow it ([`super::rider`]).
 //!
 //! A write that fails is reported through the mapping's error, once to each open file, and its data is not tried again:
 //! a context gone bad ends here (its stateid is EIO), it is never gone round for ever.
@@ -19,20 +19,27 @@ use kernel::{
 };
 use rnfs4_proto::{
     attrs::{
-        request::CHANGED,
+        request::{
+            CHANGED,
+            INODE, //
+        },
         Attrs, //
     },
     compound::Ops,
     ops::{
-        attr::Getattr,
+        attr::{
+            Getattr,
+            Setattr, //
+        },
         fh::Putfh,
         io::{
             Write,
             WriteRes, //
         },
+        state::Close,
     },
     recovery::table::OpClass,
-    status::Status,
+    together::LastWrite,
     types::{
         Fh,
         StableHow,
@@ -53,6 +60,7 @@ use super::{
         Begun,
         Writer, //
     },
+    rider::Rider,
     Inode,
     Origin,
     Rnfs4Fs, //
@@ -82,8 +90,15 @@ use crate::{
     },
 };
 
-/// What a WRITE is sent with. The attributes come with the last WRITE of a file that no COMMIT follows.
-type WriteOps = (Putfh<Fh>, Write, Option<Getattr>);
+/// What a WRITE is sent with. The attributes come with the last WRITE of a file that no COMMIT follows; what else there is, is what
+/// goes along with that.
+type WriteOps = (
+    Putfh<Fh>,
+    Write,
+    Option<Setattr>,
+    Option<Getattr>,
+    Option<Close>,
+);
 
 /// A WRITE, or several one after the other where its data is more than the server takes at once.
 struct WriteCall {
@@ -96,6 +111,10 @@ struct WriteCall {
     stable: StableHow,
     /// The verifier of the parts that were written so far and are not committed.
     verifier: Option<Verifier>,
+    /// What goes along.
+    rider: Option<Arc<Rider>>,
+    /// The stateid of the CLOSE that was sent along.
+    closing: Option<Stateid>,
 }
 
 /// The call while sunrpc has it; its box is empty once it is done.
@@ -117,6 +136,8 @@ impl WriteCall {
                 batch: Batch::new()?,
                 stable: StableHow::Unstable,
                 verifier: None,
+                rider: None,
+                closing: None,
             },
             GFP_KERNEL,
         )?)
@@ -159,8 +180,12 @@ impl WriteCall {
     }
 
     /// The operations that send the next part.
-    fn ops(&self, stateid: Stateid) -> Result<WriteOps> {
+    fn ops(&mut self, stateid: Stateid) -> Result<WriteOps> {
         let last = self.pages.rest() == self.pages.len();
+        let rider = self.rider.as_ref();
+        // Looked up at each try: another open of the file ends the matter.
+        self.closing = rider.and_then(|rider| rider.closing());
+        let attrs = if rider.is_some() { INODE } else { CHANGED };
         Ok((
             Putfh(*self.by.ctx.fh()),
             Write {
@@ -169,17 +194,37 @@ impl WriteCall {
                 stable: self.stable,
                 len: self.pages.len() as u32,
             },
-            (last && self.stable == StableHow::FileSync).then_some(Getattr(CHANGED)),
+            rider.and_then(|rider| rider.setattr()),
+            (last && self.stable == StableHow::FileSync).then_some(Getattr(attrs)),
+            self.closing.map(Close),
         ))
     }
 
     /// Takes the reply, and sends what the server has left over.
     fn replied(mut self: KBox<Self>, res: Result<<WriteOps as Ops>::Res>) {
-        let res = res.and_then(|(_, write, attrs)| Ok((write.errno()?, attrs)));
-        let (write, attrs) = match res {
-            Ok(reply) => reply,
+        let res = res.and_then(|(_, write, setattr, attrs, close)| {
+            Ok((write.errno()?, setattr, attrs, close))
+        });
+        let (write, setattr, attrs, close) = match res {
+            Ok((write, setattr, attrs, close)) => (
+                write,
+                matches!(setattr, Some(Ok(_))),
+                attrs.and_then(core::result::Result::ok),
+                matches!(close, Some(Ok(()))),
+            ),
             Err(e) => return self.failed(e),
         };
+        let whole = write.count as usize == self.pages.rest();
+        if let Some(sent) = self.closing.take().filter(|_| close) {
+            match whole {
+                true => self.by.ctx.closed_early(&sent),
+                false => self.by.ctx.closed_too_early(&sent),
+            }
+        }
+        // What went along with a part of the data only is done again behind the rest.
+        if let Some(rider) = self.rider.take().filter(|_| setattr && whole) {
+            rider.arrived(attrs);
+        }
         if write.count == 0 {
             // A server that writes nothing and calls that success would be asked for ever.
             return self.failed(EIO);
@@ -209,10 +254,10 @@ impl WriteCall {
         *self.verifier.get_or_insert(write.verifier) == write.verifier
     }
 
-    fn succeeded(self: KBox<Self>, attrs: Option<core::result::Result<Attrs, Status>>) {
+    fn succeeded(self: KBox<Self>, attrs: Option<Attrs>) {
         let this = KBox::into_inner(self);
         let inode = this.io.inode();
-        if let Some(Ok(attrs)) = attrs {
+        if let Some(attrs) = attrs {
             wrote(inode, &attrs);
         }
         let write = &inode.info().write;
@@ -263,7 +308,11 @@ impl AsyncOps for Sent {
     }
 
     fn build(&mut self, stateid: Stateid) -> Result<WriteOps> {
-        self.call.as_ref().ok_or(EIO)?.ops(stateid)
+        self.call.as_mut().ok_or(EIO)?.ops(stateid)
+    }
+
+    fn is_answered(&self, (_, write, ..): &<WriteOps as Ops>::Res) -> bool {
+        write.is_ok()
     }
 
     fn finish(&mut self, res: Result<<WriteOps as Ops>::Res>) {
@@ -328,7 +377,7 @@ impl<'a> Sender<'a> {
             Some(call) if call.takes(&begun, self.wsize) => call,
             other => {
                 if let Some(call) = other {
-                    self.send(call, false);
+                    self.send(call, false, None);
                 }
                 match WriteCall::new(self.inode, begun.piece.by(), begun.piece.pos()) {
                     Ok(call) => call,
@@ -347,12 +396,22 @@ impl<'a> Sender<'a> {
         })
     }
 
-    fn send(&mut self, mut call: KBox<WriteCall>, sync_and_last: bool) {
-        let start = self.inode.info().write.start_write();
+    fn send(&mut self, mut call: KBox<WriteCall>, sync_and_last: bool, rider: Option<&Arc<Rider>>) {
+        let write = &self.inode.info().write;
+        let (start, others) = write.start_write(call.batch.pieces.len());
         let alone = start == Start::Alone && sync_and_last && !self.several;
         if alone || start == Start::Distrusted {
             call.stable = StableHow::FileSync;
         }
+        let last = LastWrite {
+            alone,
+            fits: call.pages.rest() <= self.wsize,
+            others,
+            locked: call.by.lock.is_some(),
+        };
+        call.rider = rider
+            .filter(|rider| rider.may_go(&last, &call.by.ctx))
+            .cloned();
         if !self.several {
             // An inode of which only pages are dirty is clean as soon as they are under way, and sync(2) would go by it.
             self.inode.mark_dirty_datasync();
@@ -361,10 +420,10 @@ impl<'a> Sender<'a> {
         call.send();
     }
 
-    /// Sends what is left; `sync` when somebody is going to wait for it.
-    fn finish(mut self, sync: bool) {
+    /// Sends what is left; `sync` when somebody is going to wait for it. If that is all, `rider` goes along.
+    fn finish(mut self, sync: bool, rider: Option<&Arc<Rider>>) {
         if let Some(call) = self.call.take() {
-            self.send(call, sync);
+            self.send(call, sync, rider);
         }
     }
 }
@@ -375,7 +434,7 @@ pub(super) fn writepages(inode: &Inode, wbc: &mut WritebackControl<'_>) -> Resul
     let mut writer = Sender::new(inode);
     let sync = wbc.is_sync();
     let res = wbc.for_each_folio(inode.mapping(), |_, folio| writer.add(&folio));
-    writer.finish(sync);
+    writer.finish(sync, None);
     res
 }
 
@@ -387,7 +446,7 @@ pub(super) fn write_folio(inode: &Inode, folio: &Locked<Rnfs4Fs>) -> Result {
     if folio.clear_dirty_for_io() {
         let mut writer = Sender::new(inode);
         let res = writer.add(folio);
-        writer.finish(true);
+        writer.finish(true, None);
         res?;
     }
     folio.wait_writeback_killable()
@@ -445,6 +504,20 @@ pub(crate) fn flush(inode: &Inode) -> Result {
         return inode.mapping().flush();
     }
     flush_range(inode, 0..=LLONG_MAX)
+}
+
+/// The same; what is to follow goes along where it can, which `rider` knows afterwards.
+pub(super) fn flush_with(inode: &Inode, rider: &Arc<Rider>) -> Result {
+    if !current_was_killed() {
+        let _nofs = NofsScope::enter();
+        let mut sender = Sender::new(inode);
+        // What could not be sent for want of memory is dirty still, and tried again below.
+        let _ = WritebackControl::with_all(|wbc| {
+            wbc.for_each_folio(inode.mapping(), |_, folio| sender.add(&folio))
+        });
+        sender.finish(true, Some(rider));
+    }
+    flush(inode)
 }
 
 /// The same for the folios that hold bytes of `range`.

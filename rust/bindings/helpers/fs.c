@@ -5,6 +5,11 @@ loff_t rnfs4_helper_i_size_read(const struct inode *inode)
 	return i_size_read(inode);
 }
 
+bool rnfs4_helper_file_is_last(struct file *file)
+{
+	return file_count(file) == 1;
+}
+
 void rnfs4_helper_inode_dio_begin(struct inode *inode)
 {
 	inode_dio_begin(inode);

@@ -92,6 +92,13 @@ impl<T: FileSystem> RegularFile<T> {
         unsafe { INode::from_raw((*self.as_ptr()).f_inode) }
     }
 
+    /// In `->flush()`: tells whether the descriptor that is being closed is the last reference to the file, so that `->release()` is
+    /// next. (A file system that lies over this one may flush its only reference and go on.)
+    pub(crate) fn is_last(&self) -> bool {
+        // SAFETY: The file is valid.
+        unsafe { bindings::file_is_last(self.as_ptr()) }
+    }
+
     /// Tells whether the file was opened for reading.
     pub(crate) fn can_read(&self) -> bool {
         // SAFETY: The file is valid, and these bits do not change after open.

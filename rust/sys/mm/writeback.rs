@@ -15,6 +15,7 @@ use core::{
 use kernel::{
     bindings as kb,
     error::to_result,
+    ffi,
     prelude::*, //
 };
 
@@ -41,6 +42,17 @@ impl WritebackControl<'_> {
             wbc,
             _call: PhantomData,
         }
+    }
+
+    /// Calls `f` with a control block of our own, for all of a file and somebody who waits.
+    pub(crate) fn with_all<R>(f: impl FnOnce(&mut WritebackControl<'_>) -> R) -> R {
+        // SAFETY: All zeroes is a control block.
+        let mut wbc: kb::writeback_control = unsafe { core::mem::zeroed() };
+        wbc.sync_mode = kb::writeback_sync_modes_WB_SYNC_ALL;
+        wbc.nr_to_write = ffi::c_long::MAX;
+        wbc.range_end = kb::loff_t::MAX;
+        // SAFETY: It is ours until `f` returns.
+        f(&mut unsafe { WritebackControl::from_raw(NonNull::from(&mut wbc)) })
     }
 
     /// Tells whether the caller is going to wait for the data to be safe (`WB_SYNC_ALL`).
