@@ -64,10 +64,10 @@ pub(crate) use {
         LockState, //
     },
     open::{
+        Bulk,
         Create,
         OpenRequest,
-        OpenTarget,
-        Opened, //
+        OpenTarget, //
     },
     open_context::OpenContext,
     open_state::OpenState,

@@ -6,6 +6,8 @@
 //! exists by the time recovery has drained the session, and a caller who was killed while he waited leaves no open file
 //! behind on the server: the context that nobody took is closed.
 
+use core::mem::MaybeUninit;
+
 use kernel::{
     cred::Credential,
     prelude::*,
@@ -28,7 +30,13 @@ use rnfs4_proto::{
         },
         fh::{
             Getfh,
-            Putfh, //
+            Putfh,
+            Restorefh,
+            Savefh, //
+        },
+        io::{
+            Read,
+            ReadRes, //
         },
         open::{
             Delegation,
@@ -43,6 +51,7 @@ use rnfs4_proto::{
         SetAttrs,
         SetTime, //
     },
+    status::Status,
     types::{
         access,
         ChangeInfo,
@@ -72,7 +81,10 @@ use super::{
     },
     server::Server,
 };
-use crate::sys::time::random_u64;
+use crate::sys::{
+    mm::PageVec,
+    time::random_u64, //
+};
 
 /// Which file is to be opened.
 pub(crate) enum OpenTarget<'a> {
@@ -114,8 +126,14 @@ pub(crate) struct OpenRequest<'a> {
     pub(crate) cred: ARef<Credential>,
 }
 
+/// Where the beginning of a file goes that is read along with its OPEN.
+pub(crate) trait Bulk: Send + 'static {
+    /// As much as is to be read.
+    fn pages(&self) -> &PageVec;
+}
+
 /// An open file.
-pub(crate) struct Opened {
+pub(crate) struct Opened<B> {
     /// The context; dropping it closes the file.
     pub(crate) ctx: Arc<OpenContext>,
     /// The file.
@@ -124,6 +142,10 @@ pub(crate) struct Opened {
     pub(crate) attrs: Attrs,
     /// What became of the directory, if the file was opened by name.
     pub(crate) dir_change: Option<ChangeInfo>,
+    /// The directory's attributes after that, of an open that may make the file.
+    pub(crate) dir_attrs: Option<core::result::Result<Attrs, Status>>,
+    /// The beginning of the file, if it was asked for and came.
+    pub(crate) beginning: Option<(B, ReadRes)>,
     /// ACCESS4_* that the caller has, if the server told.
     pub(crate) access: Option<u32>,
 }
@@ -131,41 +153,58 @@ pub(crate) struct Opened {
 /// What may be asked about a regular file.
 const FILE_ACCESS: u32 = access::READ | access::MODIFY | access::EXTEND | access::EXECUTE;
 
-type OpenOps = (Putfh<Fh>, Open, Getfh, Option<Setattr>, AccessOp, Getattr);
+/// OPEN, and what is to be known of the file. Then the file's beginning, or the directory's attributes: what these two say of the
+/// directory is one thing if nobody else changes it, and OPEN's own word tells whether that is so.
+type OpenOps = (
+    Putfh<Fh>,
+    Option<Savefh>,
+    Open,
+    Getfh,
+    Option<Setattr>,
+    AccessOp,
+    Getattr,
+    Option<Read>,
+    Option<(Restorefh, Getattr)>,
+);
 
 /// Memory for all that an OPEN may bring.
-struct Room {
+struct Room<B> {
     node: NodeReservation,
     state: StateReservation,
     context: ContextReservation,
+    /// What it comes to is no small thing.
+    opened: KBox<MaybeUninit<Opened<B>>>,
 }
 
-impl Room {
+impl<B> Room<B> {
     fn new() -> Result<Self> {
         Ok(Self {
             node: NodeReservation::new()?,
             state: StateReservation::new()?,
             context: ContextReservation::new()?,
+            opened: KBox::new_uninit(GFP_KERNEL)?,
         })
     }
 }
 
 /// An OPEN in flight.
-pub(super) struct OpenBody {
+pub(super) struct OpenBody<B> {
     server: Arc<Server>,
     owner: OwnerRef,
     cred: ARef<Credential>,
     access: Access,
     by_name: bool,
-    room: Option<Room>,
+    room: Option<Room<B>>,
     /// A delegation that nobody asked for.
     given: Option<(Fh, Delegation)>,
-    opened: Result<Opened>,
+    /// Where the file's beginning goes.
+    beginning: Option<B>,
+    opened: Result<KBox<Opened<B>>>,
 }
 
-impl OpenBody {
-    fn opened(&mut self, res: <OpenOps as Ops>::Res) -> Result<Opened> {
-        let (putfh, open, getfh, setattr, access, getattr) = res;
+impl<B: Bulk> OpenBody<B> {
+    fn opened(&mut self, res: <OpenOps as Ops>::Res) -> Result<KBox<Opened<B>>> {
+        let (putfh, _, open, getfh, setattr, access, getattr, read, dir) = res;
         putfh.errno()?;
         let open = open.errno()?;
         let fh = getfh.errno()?;
@@ -179,21 +218,40 @@ impl OpenBody {
             .context(&self.server, state, self.access, self.cred.clone())?;
         // From here on an error closes the file again.
         setattr.transpose().errno()?;
-        Ok(Opened {
+        let opened = Opened {
             ctx,
             fh,
             attrs: getattr.errno()?,
             dir_change: self.by_name.then_some(open.change),
+            dir_attrs: dir.map(|(restorefh, getattr)| restorefh.and(getattr)),
+            beginning: self
+                .beginning
+                .take()
+                .zip(read.and_then(core::result::Result::ok)),
             access: access.ok().map(|a| a.access),
-        })
+        };
+        Ok(KBox::write(room.opened, opened))
     }
 }
 
-impl Body for OpenBody {
+impl<B: Bulk> Body for OpenBody<B> {
     type Ops = OpenOps;
 
     fn class(&self) -> OpClass {
         OpClass::Open
+    }
+
+    fn pages(&self) -> Option<&PageVec> {
+        self.beginning.as_ref().map(Bulk::pages)
+    }
+
+    fn is_answered(
+        &self,
+        (_, _, open, getfh, setattr, _, getattr, ..): &<OpenOps as Ops>::Res,
+    ) -> bool {
+        let set = !matches!(setattr, Some(Err(_)));
+        // Who wants to read, or to know the directory, asks again.
+        open.is_ok() && getfh.is_ok() && set && getattr.is_ok()
     }
 
     fn finish(&mut self, res: Result<<OpenOps as Ops>::Res>) {
@@ -201,7 +259,7 @@ impl Body for OpenBody {
     }
 }
 
-impl Drop for OpenBody {
+impl<B> Drop for OpenBody<B> {
     fn drop(&mut self) {
         // Here one may sleep.
         if let Some((fh, delegation)) = &self.given {
@@ -212,8 +270,13 @@ impl Drop for OpenBody {
 }
 
 impl Server {
-    /// Opens a file. Waits for recovery, grace and whatever else delays the server. May sleep; killable.
-    pub(crate) fn open(self: &Arc<Self>, req: OpenRequest<'_>) -> Result<Opened> {
+    /// Opens a file, and reads `beginning` along with that, which is not for one that may be made. Waits for recovery, grace and
+    /// whatever else delays the server. May sleep; killable.
+    pub(crate) fn open<B: Bulk>(
+        self: &Arc<Self>,
+        req: OpenRequest<'_>,
+        beginning: Option<B>,
+    ) -> Result<KBox<Opened<B>>> {
         let client = self.client();
         let owner = self.owners().get(&req.cred, || client.next_owner_id())?;
         self.owners().collect(client.lease_ms());
@@ -226,8 +289,11 @@ impl Server {
             OpenTarget::File { fh } => (*fh, OpenClaim::Fh),
         };
         let (how, setattr) = open_how(&req);
+        let makes = req.create.is_some();
+        let beginning = beginning.filter(|_| !makes);
         let ops = (
             Putfh(fh),
+            makes.then_some(Savefh),
             Open {
                 access: ShareAccess(access.0).with(ShareAccess::WANT_NO_DELEG),
                 deny: 0,
@@ -239,6 +305,12 @@ impl Server {
             setattr,
             AccessOp(FILE_ACCESS),
             Getattr(request::INODE),
+            beginning.as_ref().map(|beginning| Read {
+                stateid: Stateid::CURRENT,
+                offset: 0,
+                count: beginning.pages().len() as u32,
+            }),
+            makes.then_some((Restorefh, Getattr(request::CHANGED))),
         );
         let body = OpenBody {
             server: self.clone(),
@@ -248,6 +320,7 @@ impl Server {
             by_name: matches!(claim, OpenClaim::Null(_)),
             room: Some(Room::new()?),
             given: None,
+            beginning,
             opened: Err(EIO),
         };
         let mut call = client.start(self.how(&req.cred), ops, body)?.wait()?;

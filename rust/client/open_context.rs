@@ -85,6 +85,10 @@ pub(crate) struct OpenContext {
     cred: ARef<Credential>,
     state: Arc<OpenState>,
     server: Arc<Server>,
+    /// It was opened for reading when nothing was known of the file, and has not been read.
+    unread: Atomic<bool>,
+    /// The same, and it has been read.
+    read: Atomic<bool>,
     closing: Option<Pin<KBox<Closing>>>,
 }
 
@@ -127,6 +131,8 @@ impl ContextReservation {
                 cred,
                 state,
                 server: server.clone(),
+                unread: Atomic::new(false),
+                read: Atomic::new(false),
                 closing: Some(closing),
             })
             .into())
@@ -137,6 +143,19 @@ impl OpenContext {
     /// Tells the context's state which inode it is about, so that a state lost for good raises the inode's error.
     pub(crate) fn bind(&self, inode: ARef<VfsInode>) {
         self.state.bind(inode);
+    }
+
+    /// Notes that it was opened for reading when nothing was known of the file.
+    pub(crate) fn set_unread(&self) {
+        self.unread.store(true, Relaxed);
+    }
+
+    /// Notes that the file is read.
+    pub(crate) fn set_read(&self) {
+        if self.unread.load(Relaxed) {
+            self.read.store(true, Relaxed);
+            self.unread.store(false, Relaxed);
+        }
     }
 
     /// NFS_CONTEXT_BAD.
@@ -222,6 +241,10 @@ impl OpenContext {
     /// Gives up a file's hold on the context. If no request uses it any more the file is closed at once, and the attributes that
     /// came with that are returned; else it is closed when the last request is done. May sleep.
     pub(crate) fn close(this: Arc<Self>) -> Option<Attrs> {
+        let (read, unread) = (this.read.load(Relaxed), this.unread.load(Relaxed));
+        if read || unread {
+            this.server.learn_foresight(read);
+        }
         if current_was_killed() {
             // Dropping it leaves the rest to the queue.
             return None;

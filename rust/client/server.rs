@@ -36,6 +36,7 @@ use rnfs4_proto::{
         },
     },
     status::Status,
+    together::Foresight,
     types::{
         Fh,
         Fsid, //
@@ -98,6 +99,8 @@ pub(crate) struct Server {
     name_max: u32,
     max_file_size: u64,
     io: IoStats,
+    #[pin]
+    foresight: SpinLock<Foresight>,
     /// When it was mounted.
     since_ms: u64,
     owners: Arc<Owners>,
@@ -235,6 +238,7 @@ impl Server {
                 name_max: if info.maxname == 0 { 255 } else { info.maxname.min(255) },
                 max_file_size: if info.maxfilesize == 0 { i64::MAX as u64 } else { info.maxfilesize },
                 io: IoStats::new(),
+                foresight <- new_spinlock!(Foresight::new()),
                 since_ms: now_ms(),
                 owners,
                 contexts <- new_spinlock!(0),
@@ -331,6 +335,17 @@ impl Server {
     /// The file system on the server.
     pub(crate) fn fsid(&self) -> Fsid {
         self.fsid
+    }
+
+    /// How many bytes to read with the OPEN of a file of which nothing is known; whole pages, 0 for nothing.
+    pub(crate) fn read_with_open(&self) -> u32 {
+        self.foresight.lock().bytes().min(self.rsize)
+    }
+
+    /// Such a file is closed: was it read?
+    pub(crate) fn learn_foresight(&self, read: bool) {
+        let mut foresight = self.foresight.lock();
+        *foresight = foresight.learn(read);
     }
 
     /// Most bytes of a READ; whole pages.

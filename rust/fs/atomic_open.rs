@@ -12,9 +12,13 @@ use kernel::{
 use rnfs4_proto::types::ChangeInfo;
 
 use super::{
-    dir::changed_by_open,
-    file::Mode,
-    inode::fhget,
+    beginning::Beginning,
+    dir::changed,
+    file::{
+        reads_only,
+        Mode, //
+    },
+    inode::fhget_with,
     lookup::{
         lookup,
         mark,
@@ -24,6 +28,7 @@ use super::{
         check_name,
         with_mode, //
     },
+    refresh,
     ChildDentry,
     Dentry,
     Inode,
@@ -36,8 +41,7 @@ use crate::{
         Create,
         OpenContext,
         OpenRequest,
-        OpenTarget,
-        Opened, //
+        OpenTarget, //
     },
     sys::{
         cred::current_cred,
@@ -70,9 +74,15 @@ fn open(
         },
     });
     let creates = create.is_some();
+    // The file is not known by this name; most likely, not at all.
+    let reads = reads_only(flags);
+    let beginning = match reads {
+        true => Beginning::fresh(dir.server()),
+        false => None,
+    };
     let cred = current_cred();
     let sent = Stamp::now();
-    let opened = dir.server().open(OpenRequest {
+    let request = OpenRequest {
         target: OpenTarget::Name {
             dir: dir.fh(),
             name,
@@ -82,20 +92,24 @@ fn open(
         create,
         truncate,
         cred: cred.clone(),
-    })?;
+    };
+    let mut opened = dir.server().open(request, beginning)?;
     let created = exclusive || (creates && made_it(opened.dir_change.as_ref()));
-    if let (true, Some(change)) = (created, &opened.dir_change) {
-        changed_by_open(dir, change);
+    let dir_attrs = opened.dir_attrs.take();
+    match (created, &opened.dir_change, dir_attrs) {
+        (true, Some(change), Some(dir_attrs)) => changed(dir, change, dir_attrs),
+        // If it is another one by now, it is marked stale, and whoever comes next sees it.
+        (false, _, Some(Ok(dir_attrs))) => drop(refresh(dir, &dir_attrs, Origin::Fetched(sent))),
+        _ => {}
     }
-    let Opened {
-        ctx,
-        fh,
-        attrs,
-        access,
-        ..
-    } = opened;
-    let inode = fhget(dir.sb(), &fh, &attrs, Origin::Fetched(sent))?;
-    if let Some(access) = access {
+    let ctx = opened.ctx.clone();
+    if reads {
+        ctx.set_unread();
+    }
+    let beginning = opened.beginning.take();
+    let (fh, attrs) = (&opened.fh, &opened.attrs);
+    let inode = fhget_with(dir.sb(), fh, attrs, Origin::Fetched(sent), beginning)?;
+    if let Some(access) = opened.access {
         inode.info().access.set(&cred, access);
     }
     if truncate && inode.i_size() != 0 {

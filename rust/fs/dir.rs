@@ -144,14 +144,6 @@ impl DirOperations for Dir {
     }
 }
 
-/// Takes note that an OPEN of ours has made a name in a directory. Its attributes did not come along.
-pub(super) fn changed_by_open(dir: &Inode, info: &ChangeInfo) {
-    dir.info()
-        .attrs
-        .lock()
-        .own_dir_change(info.atomic, info.before, info.after);
-}
-
 /// Takes note of a change of ours to a directory: what the operation said of its change attribute, and the attributes that
 /// came behind it.
 pub(super) fn changed(dir: &Inode, info: &ChangeInfo, attrs: core::result::Result<Attrs, Status>) {

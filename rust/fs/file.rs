@@ -22,6 +22,7 @@ use super::{
         self,
         context, //
     },
+    beginning::Beginning,
     inode::{
         drop_stale_data,
         revalidate_mapping, //
@@ -53,7 +54,10 @@ use crate::{
             MkWrite,
             RegularFile, //
         },
-        mm::Locked, //
+        mm::{
+            Locked,
+            NofsScope, //
+        },
     },
 };
 
@@ -87,22 +91,44 @@ impl Mode {
 /// The page cache may hold folios of any size: requests are byte ranges.
 pub(super) const LARGE_FOLIOS: bool = true;
 
+/// Tells whether an open with these flags is for reading the page cache and nothing else.
+pub(super) fn reads_only(flags: u32) -> bool {
+    use kernel::fs::file::flags;
+    let others = flags::O_ACCMODE | flags::O_CREAT | flags::O_TRUNC | flags::O_DIRECT;
+    flags & others == flags::O_RDONLY
+}
+
 /// Opens an inode that is known already by its file handle (CLAIM_FH).
 fn open_inode(inode: &Inode, file: &File) -> Result<Arc<OpenContext>> {
     let mode = Mode::from_flags(file.flags())?;
     let sent = Stamp::now();
-    let opened = inode.server().open(OpenRequest {
+    let request = OpenRequest {
         target: OpenTarget::File { fh: inode.fh() },
         read: mode.read,
         write: mode.write,
         create: None,
         truncate: false,
         cred: ARef::from(file.cred()),
-    })?;
+    };
+    let unknown = reads_only(file.flags()) && inode.mapping_empty();
+    let beginning = match unknown {
+        true => Beginning::cached(inode),
+        false => None,
+    };
+    // While folios are locked for it, memory is not to be had by waiting for some.
+    let nofs = beginning.is_some().then(NofsScope::enter);
+    let mut opened = inode.server().open(request, beginning)?;
+    drop(nofs);
     opened.ctx.bind(inode.as_vfs());
+    if let Some((beginning, read)) = opened.beginning.take() {
+        beginning.came(inode, &read);
+    }
+    if unknown {
+        opened.ctx.set_unread();
+    }
     // Close-to-open: the attributes of the open decide whether what is cached may be used.
     refresh(inode, &opened.attrs, Origin::Fetched(sent))?;
-    Ok(opened.ctx)
+    Ok(opened.ctx.clone())
 }
 
 impl FileOperations for Rnfs4Fs {
@@ -145,6 +171,7 @@ impl FileOperations for Rnfs4Fs {
     }
 
     fn revalidate_mapping(file: &RegularFile<Self>) -> Result {
+        file.info().set_read();
         lock::check_locks(file)?;
         revalidate_mapping(file.inode())
     }

@@ -16,7 +16,8 @@ use rnfs4_proto::{
     },
     ops::{
         attr::Getattr,
-        fh::Putfh, //
+        fh::Putfh,
+        io::ReadRes, //
     },
     types::{
         Fh,
@@ -30,6 +31,7 @@ use super::{
         Bounds,
         Verdict, //
     },
+    beginning::Beginning,
     dir,
     file,
     setattr,
@@ -144,6 +146,17 @@ pub(super) fn fhget(
     attrs: &Attrs,
     origin: Origin,
 ) -> Result<ARef<Inode>> {
+    fhget_with(sb, fh, attrs, origin, None)
+}
+
+/// The same, with the beginning of a file, which was read after its attributes: it is kept if nothing was known of the file.
+pub(super) fn fhget_with(
+    sb: &SuperBlock,
+    fh: &Fh,
+    attrs: &Attrs,
+    origin: Origin,
+    beginning: Option<(Beginning, ReadRes)>,
+) -> Result<ARef<Inode>> {
     if !attrs.has(fattr4::TYPE) {
         return Err(EIO);
     }
@@ -153,7 +166,7 @@ pub(super) fn fhget(
             refresh(&inode, attrs, origin)?;
             Ok(inode)
         }
-        IGet::New(new) => fill(new, bits, attrs, origin),
+        IGet::New(new) => fill(new, bits, attrs, origin, beginning),
     }
 }
 
@@ -170,6 +183,7 @@ fn fill(
     bits: u16,
     attrs: &Attrs,
     origin: Origin,
+    beginning: Option<(Beginning, ReadRes)>,
 ) -> Result<ARef<Inode>> {
     if attrs.has(fattr4::FSID) {
         new.info().attrs.set_fsid(attrs.fsid, new.server().fsid());
@@ -202,6 +216,9 @@ fn fill(
     refresh(&new, attrs, origin)?;
     // Nothing of a new inode is cached yet.
     new.info().attrs.lock().data_stale = false;
+    if let Some((beginning, read)) = beginning.filter(|_| attrs.typ == NfsType::Reg) {
+        beginning.came(&new, &read);
+    }
     Ok(new.unlock_new_inode())
 }
 

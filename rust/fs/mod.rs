@@ -4,7 +4,7 @@
 //!
 //! One file a subject: [`mount`] and [`options`] make a superblock, [`inode`] and [`attrs`] keep what is known of a file,
 //! [`access`] what its users may do, [`lookup`], [`atomic_open`], [`namei`] and [`silly`] deal with names, [`readdir`] and
-//! [`symlink`] with what directories and links hold, [`file`], [`read`], [`write`], [`rider`] and [`commit`] with data, [`lock`] with locks.
+//! [`symlink`] with what directories and links hold, [`file`], [`read`], [`beginning`], [`write`], [`rider`] and [`commit`] with data, [`lock`] with locks.
 //!
 //! Lock order: a directory's or file's `i_rwsem`, then folio locks, then the spinlocks: [`attrs::AttrCache`], and in it
 //! `i_lock`; [`inode_write::InodeWrite`] is never held together with the attributes' lock.
@@ -13,6 +13,7 @@ mod access;
 mod address_space;
 mod atomic_open;
 mod attrs;
+mod beginning;
 mod commit;
 mod dir;
 mod file;

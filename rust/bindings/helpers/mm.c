@@ -136,6 +136,40 @@ struct folio *rnfs4_helper_write_begin_get_folio(const struct kiocb *iocb, struc
 	return write_begin_get_folio(iocb, mapping, index, len);
 }
 
+/* A new folio in the page cache, locked, as readahead makes them. */
+struct folio *rnfs4_helper_filemap_new_folio(struct address_space *mapping, unsigned long index)
+{
+	gfp_t gfp = readahead_gfp_mask(mapping);
+	struct folio *folio = filemap_alloc_folio(gfp, 0, NULL);
+	int err;
+
+	if (!folio)
+		return ERR_PTR(-ENOMEM);
+	filemap_invalidate_lock_shared(mapping);
+	err = filemap_add_folio(mapping, folio, index, gfp);
+	filemap_invalidate_unlock_shared(mapping);
+	if (!err)
+		return folio;
+	folio_put(folio);
+	return ERR_PTR(err);
+}
+
+/* The page, of which the first bytes hold what the file has there, becomes part of the page cache. */
+int rnfs4_helper_filemap_adopt_page(struct address_space *mapping, struct page *page, unsigned long index, size_t bytes)
+{
+	struct folio *folio = page_folio(page);
+	int err;
+
+	if (bytes < folio_size(folio))
+		folio_zero_segment(folio, bytes, folio_size(folio));
+	err = filemap_add_folio(mapping, folio, index, mapping_gfp_constraint(mapping, GFP_KERNEL));
+	if (err)
+		return err;
+	folio_mark_uptodate(folio);
+	folio_unlock(folio);
+	return 0;
+}
+
 struct folio *rnfs4_helper_filemap_lock_folio(struct address_space *mapping, unsigned long index)
 {
 	return filemap_lock_folio(mapping, index);

@@ -33,7 +33,8 @@ use rnfs4_bindings as bindings;
 use super::{
     Folio,
     Locked,
-    PageCache, //
+    PageCache,
+    PageVec, //
 };
 
 /// The largest offset a file can have.
@@ -159,6 +160,36 @@ impl<P: PageCache> Mapping<P> {
         unsafe {
             let folio = from_err_ptr(bindings::filemap_lock_folio(self.as_ptr(), index)).ok()?;
             Some(Locked::from_owned(NonNull::new(folio)?))
+        }
+    }
+
+    /// A new folio of one page for what the file has at that page, locked. `EEXIST` if there is one. May sleep.
+    pub(crate) fn new_folio(&self, index: usize) -> Result<Locked<P>> {
+        // SAFETY: The mapping is valid. The function returns a locked folio of this mapping with a reference, or an error pointer.
+        unsafe {
+            let folio = bindings::filemap_new_folio(self.as_ptr(), index as ffi::c_ulong);
+            let folio = NonNull::new(from_err_ptr(folio)?).ok_or(ENOMEM)?;
+            Ok(Locked::from_owned(folio))
+        }
+    }
+
+    /// Puts pages into the page cache that hold the first `len` bytes of the file; for a file that nobody else can use yet. What there
+    /// is no memory for is left out. May sleep.
+    pub(crate) fn adopt(&self, pages: &PageVec, len: usize) {
+        for (n, page) in pages.iter().take(len.div_ceil(PAGE_SIZE)).enumerate() {
+            // SAFETY: The mapping is valid. The page is a fresh one of order 0, to which the page cache takes a reference of its
+            // own, and nobody else uses it.
+            let added = unsafe {
+                bindings::filemap_adopt_page(
+                    self.as_ptr(),
+                    page.as_ptr(),
+                    n as ffi::c_ulong,
+                    len - n * PAGE_SIZE,
+                )
+            };
+            if added != 0 {
+                return;
+            }
         }
     }
 

@@ -125,6 +125,11 @@ impl PageVec {
         self.rest
     }
 
+    /// The pages, of what was made by [`PageVec::alloc`].
+    pub(super) fn iter(&self) -> impl Iterator<Item = NonNull<kb::page>> + '_ {
+        self.pages.iter().copied()
+    }
+
     /// The C array, beginning with the page that has the first byte.
     pub(crate) fn as_ptr(&self) -> *mut *mut kb::page {
         let skip = (self.base / PAGE_SIZE).min(self.pages.len());
