@@ -256,6 +256,8 @@ def read_not_cached(path):
 @case
 def read_not_cached_reader(path):
     file = File(path, os.O_RDONLY)
+    # An open for reading may bring the beginning of the file.
+    os.posix_fadvise(file.fd, 0, 0, os.POSIX_FADV_DONTNEED)
     yield
     yield file.read
 
