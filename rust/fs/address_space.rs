@@ -27,7 +27,8 @@ use crate::{
         fs::{
             AddressSpaceOperations,
             MkWrite,
-            RegularFile, //
+            RegularFile,
+            Release, //
         },
         mm::{
             Locked,
@@ -129,9 +130,14 @@ impl AddressSpaceOperations for Rnfs4Fs {
         inode.info().write.invalidate(inode, folio, range);
     }
 
-    fn release_folio(inode: &Inode, folio: &Locked<Self>, may_wait: bool) -> bool {
-        if may_wait && folio.has_private() && !folio.is_dirty() && commit::commit(inode).is_err() {
-            return false;
+    fn release_folio(inode: &Inode, folio: &Locked<Self>, may: Release) -> bool {
+        if folio.has_private() && !folio.is_dirty() {
+            match may {
+                Release::Nothing => {}
+                Release::Start => commit::start(inode),
+                // A task that is being killed does not wait, and the folio stays.
+                Release::Wait => drop(commit::commit(inode)),
+            }
         }
         !folio.has_private()
     }

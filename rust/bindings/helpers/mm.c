@@ -211,6 +211,11 @@ void rnfs4_helper_folio_batch_release(struct folio_batch *fbatch)
 	folio_batch_release(fbatch);
 }
 
+bool rnfs4_helper_current_is_reclaiming(void)
+{
+	return current->flags & PF_MEMALLOC;
+}
+
 bool rnfs4_helper_gfp_may_do_io(gfp_t gfp)
 {
 	return (current_gfp_context(gfp) & GFP_KERNEL) == GFP_KERNEL && !current_is_kswapd() &&

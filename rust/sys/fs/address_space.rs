@@ -71,12 +71,23 @@ pub(crate) trait AddressSpaceOperations: FileSystem + PageCache {
     /// whole folio, its private data must be gone afterwards.
     fn invalidate_folio(inode: &INode<Self>, folio: &Locked<Self>, range: Range<usize>);
 
-    /// Gives up the private data of a clean folio if that is possible, and tells whether it is gone. Must not start or
-    /// wait for I/O unless `may_wait`.
-    fn release_folio(inode: &INode<Self>, folio: &Locked<Self>, may_wait: bool) -> bool;
+    /// Gives up the private data of a clean folio if that is possible, and tells whether it is gone. `may` says what may be done
+    /// for that.
+    fn release_folio(inode: &INode<Self>, folio: &Locked<Self>, may: Release) -> bool;
 
     /// Writes a dirty folio that is about to be dropped, and waits until it is safe.
     fn launder_folio(inode: &INode<Self>, folio: &Locked<Self>) -> Result;
+}
+
+/// What may be done to release a folio.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Release {
+    /// Neither start I/O nor wait for it.
+    Nothing,
+    /// Start I/O, and wait for nothing: the task wants memory, and whoever is to answer may be the one that wants it.
+    Start,
+    /// Start I/O and wait for it.
+    Wait,
 }
 
 impl<T: FileSystem + PageCache> INode<T> {
@@ -275,14 +286,20 @@ impl<T: AddressSpaceOperations> Thunks<T> {
     /// As for `->release_folio()`.
     unsafe extern "C" fn release_folio(folio: *mut kb::folio, gfp: kb::gfp_t) -> bool {
         // SAFETY: The page cache's contract: the folio is locked and stays so.
-        let (inode, folio, may_wait) = unsafe {
+        let (inode, folio, io, reclaiming) = unsafe {
             (
                 folio_inode::<T>(folio),
                 Locked::borrowed(NonNull::new_unchecked(folio)),
                 bindings::gfp_may_do_io(gfp),
+                bindings::current_is_reclaiming(),
             )
         };
-        T::release_folio(inode, &folio, may_wait)
+        let may = match (io, reclaiming) {
+            (false, _) => Release::Nothing,
+            (true, true) => Release::Start,
+            (true, false) => Release::Wait,
+        };
+        T::release_folio(inode, &folio, may)
     }
 
     /// # Safety
