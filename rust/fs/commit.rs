@@ -101,7 +101,9 @@ impl AsyncOps for CommitCall {
             }
         };
         let batches = core::mem::take(&mut self.batches);
-        inode.info().write.commit_done(inode, batches, settled);
+        if inode.info().write.commit_done(inode, batches, settled) {
+            start(inode);
+        }
     }
 }
 
@@ -120,10 +122,9 @@ pub(super) fn start(inode: &Inode) {
     let _nofs = NofsScope::enter();
     // There is a batch, and a batch has a piece, which has a context.
     let Some(ctx) = batches.ctx().cloned() else {
-        return inode
-            .info()
-            .write
-            .commit_done(inode, batches, Settled::Again);
+        let write = &inode.info().write;
+        write.commit_done(inode, batches, Settled::Again);
+        return;
     };
     let server = ctx.server().clone();
     server.start(CommitCall {

@@ -59,6 +59,10 @@ pub(super) struct Books {
     committing: bool,
     /// COMMITs that have ended.
     commits: u64,
+    /// Those who make dirty again what a WRITE has shown to be lost.
+    settling: usize,
+    /// What was written is to be committed as soon as no WRITE is under way.
+    commit_soon: bool,
     /// Batches not committed; all have the same verifier.
     unstable: Batches,
     /// Pages in them.
@@ -67,11 +71,25 @@ pub(super) struct Books {
     last_batch: u64,
     /// Times that written data had to be made dirty again.
     redirtied: u64,
-    /// Batches that the server has lost since it last committed one.
+    /// Times that the server has lost something since it last committed something.
     losses: u32,
 }
 
 impl Books {
+    /// A WRITE has ended. Tells whether it is time for a COMMIT.
+    fn write_ended(&mut self) -> bool {
+        self.writing -= 1;
+        self.commit_is_due()
+    }
+
+    /// Tells whether a COMMIT was asked for and may be sent now.
+    fn commit_is_due(&mut self) -> bool {
+        if self.writing != 0 || self.committing {
+            return false;
+        }
+        mem::take(&mut self.commit_soon) && !self.unstable.is_empty()
+    }
+
     fn take_unstable(&mut self) -> Batches {
         self.unstable_pages = 0;
         mem::take(&mut self.unstable)
@@ -306,27 +324,28 @@ impl InodeWrite {
         (start, others)
     }
 
-    /// A WRITE has put all of the batch on stable storage, or has failed for good. Does not sleep.
-    pub(super) fn write_done(&self, inode: &Inode, batch: KBox<Batch>) {
+    /// A WRITE has put all of the batch on stable storage, or has failed for good. Tells whether it is time for a COMMIT. Does not
+    /// sleep.
+    pub(super) fn write_done(&self, inode: &Inode, batch: KBox<Batch>) -> bool {
         let mut books = self.books.lock();
         for piece in &batch.pieces {
             Self::forget(&mut books, inode, &piece.request, &piece.folio);
         }
-        books.writing -= 1;
+        books.write_ended()
     }
 
     /// A WRITE could not be made, or its parts belong to different lives of the server: all of the batch is dirty again.
-    /// Does not sleep.
-    pub(super) fn write_again(&self, inode: &Inode, batch: KBox<Batch>) {
+    /// Tells whether it is time for a COMMIT. Does not sleep.
+    pub(super) fn write_again(&self, inode: &Inode, batch: KBox<Batch>) -> bool {
         let mut books = self.books.lock();
         for piece in &batch.pieces {
             Self::redirty(&mut books, inode, piece);
         }
-        books.writing -= 1;
+        books.write_ended()
     }
 
     /// A WRITE has ended with all of the batch in the memory of the server, whose verifier tells one life of it from the
-    /// next. Tells whether so much waits now that it should be committed. Does not sleep.
+    /// next. Tells whether it is time for a COMMIT: one was asked for, or much waits for it. Does not sleep.
     pub(super) fn written_unstable(
         &self,
         inode: &Inode,
@@ -346,26 +365,40 @@ impl InodeWrite {
                 *state = State::Unstable(batch.number);
             }
         }
-        books.writing -= 1;
         let lost = match books.unstable.verifier() {
-            Some(other) if other != verifier => books.take_unstable(),
-            _ => Batches::default(),
+            Some(other) if other != verifier => {
+                // Until it is dirty again, nobody may take the file for clean who does not wait for this WRITE.
+                books.settling += 1;
+                Some(books.take_unstable())
+            }
+            _ => None,
         };
         books.unstable_pages += batch.nr_pages();
         books.unstable.push(batch);
-        let many = books.unstable_pages >= UNSTABLE_MAX;
+        let due = books.write_ended() || books.unstable_pages >= UNSTABLE_MAX;
         drop(books);
-        self.settle(inode, lost, Settled::In(verifier));
+        if let Some(lost) = lost {
+            self.settle(inode, lost, Settled::In(verifier));
+            self.books.lock().settling -= 1;
+            self.commit_wait.wake_all();
+        }
         // Before the writeback ends: sync(2) waits for that, and then commits what is dirty.
         inode.mark_dirty_datasync();
         drop(writeback);
-        many
+        due
     }
 
     /// Tells whether something waits for COMMIT, or a COMMIT or a WRITE is under way.
     pub(super) fn is_uncommitted(&self) -> bool {
         let books = self.books.lock();
-        books.writing != 0 || books.committing || !books.unstable.is_empty()
+        books.writing != 0 || books.committing || books.settling != 0 || !books.unstable.is_empty()
+    }
+
+    /// Asks for a COMMIT of what is written once no WRITE is under way. Tells whether that is now.
+    pub(super) fn commit_soon(&self) -> bool {
+        let mut books = self.books.lock();
+        books.commit_soon = books.writing != 0 || !books.unstable.is_empty();
+        books.commit_is_due()
     }
 
     /// Takes all that waits for COMMIT, to commit it. `None` when there is nothing or a COMMIT is under way.
@@ -378,18 +411,21 @@ impl InodeWrite {
         Some(books.take_unstable())
     }
 
-    /// A COMMIT has ended. Does not sleep.
-    pub(super) fn commit_done(&self, inode: &Inode, batches: Batches, settled: Settled) {
+    /// A COMMIT has ended. Tells whether it is time for another one. Does not sleep.
+    pub(super) fn commit_done(&self, inode: &Inode, batches: Batches, settled: Settled) -> bool {
         self.settle(inode, batches, settled);
         let mut books = self.books.lock();
         books.committing = false;
         books.commits += 1;
+        let due = books.commit_is_due();
         drop(books);
         self.commit_wait.wake_all();
+        due
     }
 
     /// Ends batches that were written.
     fn settle(&self, inode: &Inode, mut batches: Batches, settled: Settled) {
+        let mut lost = false;
         while let Some(batch) = batches.pop() {
             let again = match settled {
                 Settled::In(verifier) => verifier != batch.verifier,
@@ -409,12 +445,15 @@ impl InodeWrite {
                     Self::forget(&mut books, inode, &piece.request, &piece.folio);
                 }
             }
-            books.losses = if again {
-                books.losses.saturating_add(1)
-            } else {
-                0
-            };
+            lost |= again;
         }
+        // However much it was, it was lost at once.
+        let mut books = self.books.lock();
+        books.losses = if lost {
+            books.losses.saturating_add(1)
+        } else {
+            0
+        };
     }
 
     /// Waits until everything that has been written by now is committed, lost or given up; `commit` starts a COMMIT where
@@ -424,16 +463,20 @@ impl InodeWrite {
         let enough = self.books.lock().commits + 2;
         loop {
             let books = self.books.lock();
-            if books.commits >= enough || (!books.committing && books.unstable.is_empty()) {
+            let settling = books.settling != 0;
+            let all = !books.committing && books.unstable.is_empty();
+            if !settling && (books.commits >= enough || all) {
                 return Ok(());
             }
-            let idle = !books.committing;
+            let idle = !books.committing && !books.unstable.is_empty();
             drop(books);
             if idle {
                 commit();
             }
-            self.commit_wait
-                .wait_killable(|| !self.books.lock().committing)?;
+            self.commit_wait.wait_killable(|| {
+                let books = self.books.lock();
+                !books.committing && books.settling == 0
+            })?;
         }
     }
 

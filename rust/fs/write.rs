@@ -261,10 +261,11 @@ impl WriteCall {
             wrote(inode, &attrs);
         }
         let write = &inode.info().write;
-        let Some(verifier) = this.verifier else {
-            return write.write_done(inode, this.batch);
+        let due = match this.verifier {
+            Some(verifier) => write.written_unstable(inode, this.batch, verifier),
+            None => write.write_done(inode, this.batch),
         };
-        if write.written_unstable(inode, this.batch, verifier) {
+        if due {
             commit::start(inode);
         }
     }
@@ -273,7 +274,9 @@ impl WriteCall {
     fn again(self: KBox<Self>) {
         let this = KBox::into_inner(self);
         let inode = this.io.inode();
-        inode.info().write.write_again(inode, this.batch);
+        if inode.info().write.write_again(inode, this.batch) {
+            commit::start(inode);
+        }
     }
 
     fn failed(self: KBox<Self>, error: Error) {
@@ -283,7 +286,9 @@ impl WriteCall {
         let this = KBox::into_inner(self);
         let inode = this.io.inode();
         report(inode, this.by.ctx.write_error(error));
-        inode.info().write.write_done(inode, this.batch);
+        if inode.info().write.write_done(inode, this.batch) {
+            commit::start(inode);
+        }
     }
 }
 
@@ -435,6 +440,10 @@ pub(super) fn writepages(inode: &Inode, wbc: &mut WritebackControl<'_>) -> Resul
     let sync = wbc.is_sync();
     let res = wbc.for_each_folio(inode.mapping(), |_, folio| writer.add(&folio));
     writer.finish(sync, None);
+    // Nobody is going to ask for the COMMIT soon, and until then the pages count as being written: enough of them stop all writers.
+    if !sync && inode.info().write.commit_soon() {
+        commit::start(inode);
+    }
     res
 }
 
