@@ -82,8 +82,10 @@ pub(super) struct Known {
     pub(super) btime: Option<Timespec>,
     /// What `d_ino` shows: the number of a mount point in the file system that it covers.
     pub(super) mounted_on_fileid: u64,
-    /// What is in the page cache may be older than `change`.
-    pub(super) data_stale: bool,
+    /// How often it has been found that what is in the page cache may be older than the file.
+    pub(super) data_stale: u64,
+    /// Up to which of these times it has been dropped since.
+    pub(super) data_dropped: u64,
     /// `change` has moved by changes of ours: what others did at the same time may hide in that. The page cache is not
     /// checked for it but where somebody locks the file.
     pub(super) blurred: bool,
@@ -141,7 +143,8 @@ impl AttrCache {
                 change: 0,
                 btime: None,
                 mounted_on_fileid: 0,
-                data_stale: false,
+                data_stale: 0,
+                data_dropped: 0,
                 blurred: false,
                 // No dentry that outlived another inode may take its mark for one of this inode's.
                 names: Stamp::advance().0,
@@ -288,6 +291,11 @@ impl Known {
             (true, Origin::Fetched(_)) => Verdict::Moved,
             (true, _) => Verdict::Ours,
         }
+    }
+
+    /// What is cached of the data is not to be believed any more.
+    pub(super) fn doubt_data(&mut self) {
+        self.data_stale += 1;
     }
 
     /// There is more that we have changed than was told.

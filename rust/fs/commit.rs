@@ -108,8 +108,10 @@ impl AsyncOps for CommitCall {
 }
 
 fn committed(inode: &Inode, verifier: Verifier, attrs: Option<Attrs>) -> Settled {
-    if let Some(attrs) = attrs {
-        write::wrote(inode, &attrs);
+    match attrs {
+        Some(attrs) => write::wrote(inode, &attrs),
+        // What was asked before this says nothing of the file as it is now.
+        None => inode.info().attrs.barrier(),
     }
     Settled::In(verifier)
 }

@@ -215,7 +215,9 @@ fn fill(
     }
     refresh(&new, attrs, origin)?;
     // Nothing of a new inode is cached yet.
-    new.info().attrs.lock().data_stale = false;
+    let mut known = new.info().attrs.lock();
+    known.data_dropped = known.data_stale;
+    drop(known);
     if let Some((beginning, read)) = beginning.filter(|_| attrs.typ == NfsType::Reg) {
         beginning.came(&new, &read);
     }
@@ -242,11 +244,13 @@ pub(crate) fn refresh(inode: &Inode, a: &Attrs, origin: Origin) -> Result {
         info.attrs.set_stale();
         return Err(ESTALE);
     }
-    // As long as there are, it is most likely they that show in changes.
-    let has_writes = info.write.has_writes();
     let bounds = Bounds::of(inode.server().params(), inode.is_dir());
     let change = a.has(fattr4::CHANGE).then_some(a.change);
 
+    // As long as there are writes, it is most likely they that show in changes. None may begin and end behind the end of the file before
+    // its size is set here.
+    let writes = info.write.hold();
+    let has_writes = writes.has_writes();
     let mut known = info.attrs.lock();
     let verdict = known.weigh(change, a.has(fattr4::MODE), origin, bounds);
     if matches!(verdict, Verdict::Overtaken) {
@@ -256,7 +260,9 @@ pub(crate) fn refresh(inode: &Inode, a: &Attrs, origin: Origin) -> Result {
         if inode.is_dir() {
             known.forget_names();
         }
-        known.data_stale |= !has_writes;
+        if !has_writes {
+            known.doubt_data();
+        }
     }
     known.blurred |= matches!(verdict, Verdict::Ours);
     if origin == Origin::OwnWrite && !a.has(fattr4::MODE) && inode.mode() & 0o6000 != 0 {
@@ -275,10 +281,11 @@ pub(crate) fn refresh(inode: &Inode, a: &Attrs, origin: Origin) -> Result {
         && a.size != new.i_size()
         && (inode.is_reg() || inode.file_type() == mode::S_IFLNK || inode.is_dir())
     {
-        // A size that does not know of our own writes does not undo them.
+        // A size that does not know of our own writes does not undo them. Any other is not what we have made it, even where it comes
+        // with a change of ours: others have written or cut, and what is cached behind either end is not the file's.
         if !has_writes || a.size > new.i_size() {
             new.i_size_write(a.size.min(i64::MAX as u64));
-            known.data_stale |= !has_writes && !matches!(verdict, Verdict::Ours);
+            known.doubt_data();
         }
     }
     if a.has(fattr4::MODE) {
@@ -314,6 +321,7 @@ pub(crate) fn refresh(inode: &Inode, a: &Attrs, origin: Origin) -> Result {
     }
     drop(new);
     drop(known);
+    drop(writes);
     if access_changed {
         info.access.forget();
     }
@@ -363,29 +371,28 @@ pub(crate) fn revalidate_mapping(inode: &Inode) -> Result {
 }
 
 /// Drops cached data that is older than the file. Does not ask the server. May sleep.
+///
+/// Who comes while another one is at it does the same, and does not take what is still cached for the file's.
 pub(crate) fn drop_stale_data(inode: &Inode) -> Result {
-    let stale = core::mem::take(&mut inode.info().attrs.lock().data_stale);
-    if !stale {
+    let known = inode.info().attrs.lock();
+    let (stale, dropped) = (known.data_stale, known.data_dropped);
+    drop(known);
+    if stale == dropped {
         return Ok(());
     }
     match inode.file_type() {
         mode::S_IFREG if !inode.mapping_empty() => {
             inode.server().io().event(IoEvent::DataInvalidate);
-            let res = super::write::flush(inode).and_then(|()| {
-                inode.info().attrs.lock().blurred = false;
-                inode.mapping().invalidate_pages2()
-            });
-            if res.is_err() {
-                inode.info().attrs.lock().data_stale = true;
-            }
-            res
+            super::write::flush(inode)?;
+            inode.info().attrs.lock().blurred = false;
+            inode.mapping().invalidate_pages2()?;
         }
-        mode::S_IFLNK => {
-            inode.info().link.forget();
-            Ok(())
-        }
-        _ => Ok(()),
+        mode::S_IFLNK => inode.info().link.forget(),
+        _ => {}
     }
+    let mut known = inode.info().attrs.lock();
+    known.data_dropped = known.data_dropped.max(stale);
+    Ok(())
 }
 
 /// Answers `stat()`.

@@ -3,7 +3,8 @@
 //! The books that an inode keeps of what is dirty, being written, and not committed.
 //!
 //! Locks: requests and books are under [`InodeWrite::books`], a spinlock. It is taken with the folio lock held or
-//! without, never the other way round; inside it come `i_private_lock`, the lock of the page cache's tree and `i_lock`.
+//! without, never the other way round; inside it come that of the attributes, `i_private_lock`, the lock of the page cache's tree and
+//! `i_lock`.
 //! Who makes a request dirty or begins to write it has the folio locked; its end needs no folio lock, so that replies
 //! need not wait.
 
@@ -20,7 +21,8 @@ use kernel::{
         aref::ARef,
         Arc,
         LockedBy,
-        SpinLock, //
+        SpinLock,
+        SpinLockGuard, //
     },
 };
 use rnfs4_proto::types::Verifier;
@@ -134,6 +136,16 @@ pub(crate) struct InodeWrite {
     commit_wait: WaitQueue,
 }
 
+/// The books, which nobody changes meanwhile.
+pub(super) struct Held<'a>(SpinLockGuard<'a, Books>);
+
+impl Held<'_> {
+    /// As [`InodeWrite::has_writes`].
+    pub(super) fn has_writes(&self) -> bool {
+        self.0.requests != 0 || self.0.writing != 0
+    }
+}
+
 /// What stands between a folio and a new write to it.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Conflict {
@@ -157,8 +169,12 @@ impl InodeWrite {
     /// Tells whether there is data that the server does not safely have: then neither its idea of the file's size nor a
     /// moved change attribute says anything about ours.
     pub(crate) fn has_writes(&self) -> bool {
-        let books = self.books.lock();
-        books.requests != 0 || books.writing != 0
+        self.hold().has_writes()
+    }
+
+    /// Keeps that from changing until the value is dropped. Do not sleep meanwhile.
+    pub(super) fn hold(&self) -> Held<'_> {
+        Held(self.books.lock())
     }
 
     /// Drops what is left when the inode goes: its pages are gone, and no call is under way. May sleep.

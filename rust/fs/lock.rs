@@ -193,7 +193,7 @@ fn freshen(inode: &Inode, attrs: Option<Attrs>, sent: Stamp) -> Result {
     let mut known = inode.info().attrs.lock();
     // Where our own writes show in the change attribute, those of others may hide.
     if attrs.is_none() || known.change != before || known.blurred || has_writes {
-        known.data_stale = true;
+        known.doubt_data();
     }
     drop(known);
     drop_stale_data(inode)

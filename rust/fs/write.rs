@@ -257,13 +257,19 @@ impl WriteCall {
     fn succeeded(self: KBox<Self>, attrs: Option<Attrs>) {
         let this = KBox::into_inner(self);
         let inode = this.io.inode();
-        if let Some(attrs) = attrs {
-            wrote(inode, &attrs);
+        if let Some(attrs) = &attrs {
+            wrote(inode, attrs);
         }
         let write = &inode.info().write;
         let due = match this.verifier {
             Some(verifier) => write.written_unstable(inode, this.batch, verifier),
-            None => write.write_done(inode, this.batch),
+            None => {
+                if attrs.is_none() {
+                    // What was asked before this says nothing of the file as it is now.
+                    inode.info().attrs.barrier();
+                }
+                write.write_done(inode, this.batch)
+            }
         };
         if due {
             commit::start(inode);
@@ -338,7 +344,7 @@ pub(super) fn report(inode: &Inode, error: Error) {
 
 /// What is cached of the file's data is not to be believed any more. Does not sleep.
 pub(super) fn invalidate_data(inode: &Inode) {
-    inode.info().attrs.lock().data_stale = true;
+    inode.info().attrs.lock().doubt_data();
 }
 
 /// Takes attributes that came with a WRITE or COMMIT of ours.
