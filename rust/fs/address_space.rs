@@ -77,7 +77,7 @@ impl AddressSpaceOperations for Rnfs4Fs {
     ) -> Result<Locked<Self>> {
         let (inode, by) = (file.inode(), writer(file));
         by.ctx.check()?;
-        zero_old_tail(inode, pos);
+        zero_old_tail(inode, pos)?;
         let mut tried = false;
         loop {
             let folio = folio()?;
@@ -122,7 +122,12 @@ impl AddressSpaceOperations for Rnfs4Fs {
             return Err(e);
         }
         // Before the folio is unlocked: writeback leaves alone what lies beyond the end.
+        let end = inode.i_size();
         grow(inode, pos + copied as u64);
+        drop(folio);
+        if pos > end {
+            reopen_old_tail(inode, end);
+        }
         Ok(copied)
     }
 
@@ -183,21 +188,37 @@ fn complete(folio: &Locked<Rnfs4Fs>, range: &Range<usize>, valid: usize) {
     }
 }
 
-/// Before a write beyond the end of the file: a mapping may have left something behind the old end in its last folio,
-/// which must not show up in the file.
-fn zero_old_tail(inode: &Inode, pos: u64) {
+/// Before the file is made longer, by a write at `pos` beyond its end or by truncate(): a mapping may have left something behind the old
+/// end in its last folio, which must not show up in the file. Sleeps; `EINTR` when the task is being killed.
+pub(super) fn zero_old_tail(inode: &Inode, pos: u64) -> Result {
     let size = inode.i_size();
     if pos <= size || size == 0 {
-        return;
+        return Ok(());
     }
-    let Some(folio) = inode.mapping().lock_folio(size) else {
-        return;
+    let Some(folio) = inode.mapping().lock_folio(size)? else {
+        return Ok(());
     };
     folio.mkclean();
     if folio.is_uptodate() {
         let start = (size - folio.pos()) as usize;
         let end = (pos - folio.pos()).min(folio.size() as u64) as usize;
         folio.zero(start..end);
+    }
+    Ok(())
+}
+
+/// After that: whoever could write to the old last folio through a mapping could do so up to the old end `end` only; from now on he is to
+/// ask again, which makes the rest of it dirty as well. Sleeps; a task that is being killed may leave it undone.
+pub(super) fn reopen_old_tail(inode: &Inode, end: u64) {
+    if end == 0 {
+        return;
+    }
+    let Ok(Some(folio)) = inode.mapping().lock_folio(end) else {
+        return;
+    };
+    if folio.mkclean() {
+        // Somebody may have done so since the file is longer.
+        inode.info().write.widen(inode, &folio);
     }
 }
 

@@ -254,6 +254,21 @@ impl InodeWrite {
         Ok(())
     }
 
+    /// Makes all of a dirty folio that belongs to the file dirty: it was written to through a mapping, and nobody knows where. The folio
+    /// must be up to date.
+    pub(super) fn widen(&self, inode: &Inode, folio: &Locked<Rnfs4Fs>) {
+        let request;
+        let mut books = self.books.lock();
+        request = inode.mapping().private(folio);
+        let Some(request) = &request else {
+            return;
+        };
+        let progress = request.progress.access_mut(&mut books);
+        if progress.state == State::Dirty && folio.is_uptodate() {
+            progress.range = 0..folio.length_within(inode.i_size());
+        }
+    }
+
     /// Begins to write a folio whose dirty bit was just cleared: starts its writeback and adds it to a batch that has
     /// room for it. Returns where the bytes are in the batch; `None` when there is nothing to write: all of it lies
     /// beyond the end of the file. `EIO` for a folio that was made dirty behind our back: nobody knows through which

@@ -14,12 +14,17 @@ use rnfs4_proto::{
 
 use super::{
     access,
+    address_space::{
+        reopen_old_tail,
+        zero_old_tail, //
+    },
     inode::{
         note_error,
         refresh,
         stat, //
     },
     rider,
+    write::invalidate_data,
     Inode,
     InodeInfo,
     Origin,
@@ -136,7 +141,15 @@ pub(super) fn setattr(inode: &Inode, mut attr: Iattr<'_, Rnfs4Fs>) -> Result {
 fn changed(inode: &Inode, set: &SetAttrs, attrs: Option<Attrs>) -> Result {
     inode.info().attrs.barrier();
     if let Some(size) = set.size {
+        let end = inode.i_size();
+        // The server has done it, so a task that is being killed does the rest, too: as well as it can.
+        if zero_old_tail(inode, size).is_err() {
+            invalidate_data(inode);
+        }
         inode.truncate_setsize(size);
+        if size > end {
+            reopen_old_tail(inode, end);
+        }
     }
     if set.mode.is_some() || set.uid.is_some() || set.gid.is_some() {
         inode.info().forget_access();

@@ -117,22 +117,31 @@ void rnfs4_helper_mapping_private_unlock(struct address_space *mapping)
 	spin_unlock(&mapping->i_private_lock);
 }
 
-struct folio *rnfs4_helper_write_begin_get_folio(const struct kiocb *iocb, struct address_space *mapping,
-						 unsigned long index, size_t len)
+/* A folio that is being read stays locked for as long as the server is silent: whoever wants to write to it is to be killable. */
+struct folio *rnfs4_helper_filemap_lock_folio_killable(struct address_space *mapping, unsigned long index)
 {
 	struct folio *folio;
 
-	/* A folio that is being read stays locked for as long as the server is silent: whoever wants to write to it is to be killable. */
 	while (!IS_ERR(folio = filemap_get_folio(mapping, index))) {
 		if (folio_lock_killable(folio)) {
 			folio_put(folio);
 			return ERR_PTR(-EINTR);
 		}
 		if (folio->mapping == mapping && folio_contains(folio, index))
-			return folio;
+			break;
 		folio_unlock(folio);
 		folio_put(folio);
 	}
+	return folio;
+}
+
+struct folio *rnfs4_helper_write_begin_get_folio(const struct kiocb *iocb, struct address_space *mapping,
+						 unsigned long index, size_t len)
+{
+	struct folio *folio = rnfs4_helper_filemap_lock_folio_killable(mapping, index);
+
+	if (folio != ERR_PTR(-ENOENT))
+		return folio;
 	return write_begin_get_folio(iocb, mapping, index, len);
 }
 
@@ -168,11 +177,6 @@ int rnfs4_helper_filemap_adopt_page(struct address_space *mapping, struct page *
 	folio_mark_uptodate(folio);
 	folio_unlock(folio);
 	return 0;
-}
-
-struct folio *rnfs4_helper_filemap_lock_folio(struct address_space *mapping, unsigned long index)
-{
-	return filemap_lock_folio(mapping, index);
 }
 
 bool rnfs4_helper_mapping_tagged_writeback(const struct address_space *mapping)

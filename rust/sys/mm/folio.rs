@@ -211,12 +211,14 @@ impl<P: PageCache> Locked<P> {
         unsafe { kb::folio_clear_dirty_for_io(self.as_ptr()) }
     }
 
-    /// Moves the dirty state of the page tables into the folio and makes mapped pages read-only.
-    pub(crate) fn mkclean(&self) {
+    /// Moves the dirty state of the page tables into the folio and makes mapped pages read-only. Tells whether some were dirty.
+    pub(crate) fn mkclean(&self) -> bool {
         // SAFETY: The folio is locked.
-        if unsafe { bindings::folio_mkclean(self.as_ptr()) } != 0 {
+        let dirty = unsafe { bindings::folio_mkclean(self.as_ptr()) } != 0;
+        if dirty {
             self.mark_dirty();
         }
+        dirty
     }
 
     /// Begins writeback; the folio must be clean and not under writeback.

@@ -152,14 +152,18 @@ impl<P: PageCache> Mapping<P> {
         }
     }
 
-    /// Finds the folio that holds the byte at `pos`, if it is cached, and locks it. Sleeps.
-    pub(crate) fn lock_folio(&self, pos: u64) -> Option<Locked<P>> {
+    /// Finds the folio that holds the byte at `pos`, if it is cached, and locks it. Sleeps; `EINTR` when the task is being killed.
+    pub(crate) fn lock_folio(&self, pos: u64) -> Result<Option<Locked<P>>> {
         let index = (pos / PAGE_SIZE as u64) as ffi::c_ulong;
         // SAFETY: The mapping is valid. The function returns a locked folio of this mapping with a reference, or an
         // error pointer.
         unsafe {
-            let folio = from_err_ptr(bindings::filemap_lock_folio(self.as_ptr(), index)).ok()?;
-            Some(Locked::from_owned(NonNull::new(folio)?))
+            let folio = bindings::filemap_lock_folio_killable(self.as_ptr(), index);
+            match from_err_ptr(folio) {
+                Ok(folio) => Ok(NonNull::new(folio).map(|folio| Locked::from_owned(folio))),
+                Err(e) if e == ENOENT => Ok(None),
+                Err(e) => Err(e),
+            }
         }
     }
 
