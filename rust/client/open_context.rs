@@ -89,6 +89,8 @@ pub(crate) struct OpenContext {
     unread: Atomic<bool>,
     /// The same, and it has been read.
     read: Atomic<bool>,
+    /// Data that was written through it was lost, and no write() has waited for the server and succeeded since.
+    failing: Atomic<bool>,
     closing: Option<Pin<KBox<Closing>>>,
 }
 
@@ -133,6 +135,7 @@ impl ContextReservation {
                 server: server.clone(),
                 unread: Atomic::new(false),
                 read: Atomic::new(false),
+                failing: Atomic::new(false),
                 closing: Some(closing),
             })
             .into())
@@ -156,6 +159,16 @@ impl OpenContext {
             self.read.store(true, Relaxed);
             self.unread.store(false, Relaxed);
         }
+    }
+
+    /// Notes that data written through it was lost, or that this is about to be put to the test.
+    pub(crate) fn set_failing(&self, failing: bool) {
+        self.failing.store(failing, Relaxed);
+    }
+
+    /// Whether writes had better wait for the server: what was written before was lost (`nfs_need_check_write()` of older kernels).
+    pub(crate) fn is_failing(&self) -> bool {
+        self.failing.load(Relaxed)
     }
 
     /// NFS_CONTEXT_BAD.

@@ -96,6 +96,7 @@ impl AsyncOps for CommitCall {
             Ok((verifier, attrs)) => committed(inode, verifier, attrs),
             Err(e) if e == ENOMEM => Settled::Again,
             Err(e) => {
+                self.ctx.set_failing(true);
                 write::report(inode, self.ctx.write_error(e));
                 Settled::GivenUp
             }

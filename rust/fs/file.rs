@@ -208,15 +208,17 @@ impl FileOperations for Rnfs4Fs {
             Ok(n) if n > 0 => iocb.generic_write_sync(n),
             res => res,
         };
-        // A server that is full says so in writeback: better now than at the end of the program.
-        match inode.mapping().check_wb_err(since) {
-            Err(e) if e == ENOSPC || e == EDQUOT || e == EFBIG => {
-                write::flush(inode)?;
-                file.check_and_advance_wb_err()?;
-                res
-            }
-            _ => res,
+        // A server that is full says so in writeback: better now than at the end of the program. And where data has just been lost, more
+        // of it is not taken on trust.
+        let full = |e: Error| e == ENOSPC || e == EDQUOT || e == EFBIG;
+        let ctx = context(file);
+        if ctx.is_failing() || inode.mapping().check_wb_err(since).is_err_and(full) {
+            // What fails from here on notes it anew.
+            ctx.set_failing(false);
+            write::flush(inode).inspect_err(|_| ctx.set_failing(true))?;
+            file.check_and_advance_wb_err()?;
         }
+        res
     }
 
     fn lock(file: &RegularFile<Self>, call: LockCall, req: LockRequest<'_, Self>) -> Result {

@@ -291,6 +291,7 @@ impl WriteCall {
         }
         let this = KBox::into_inner(self);
         let inode = this.io.inode();
+        this.by.ctx.set_failing(true);
         report(inode, this.by.ctx.write_error(error));
         if inode.info().write.write_done(inode, this.batch) {
             commit::start(inode);
