@@ -112,7 +112,9 @@ fn open(
     if let Some(access) = opened.access {
         inode.info().access.set(&cred, access);
     }
-    if truncate && inode.i_size() != 0 {
+    // Data that was written before, by another name, is on its way perhaps, and behind this on the server: then it is for the VFS to cut
+    // the file, once that is written.
+    if truncate && inode.i_size() != 0 && !inode.info().write.has_writes() {
         inode.truncate_setsize(0);
     }
     ctx.bind(inode.as_vfs());
