@@ -50,7 +50,8 @@ impl Op for Read {
     }
 
     fn res_max(&self) -> usize {
-        8
+        // Behind the pages comes what fills the last word of the data.
+        8 + 4
     }
 
     fn encode<S: Sink>(&self, s: &mut S) -> XdrResult {
