@@ -44,7 +44,9 @@
 #include <linux/sunrpc/xdr.h>
 #include <linux/sunrpc/xprt.h>
 #include <linux/sunrpc/xprtsock.h>
+#include <linux/task_io_accounting_ops.h>
 #include <linux/time64.h>
+#include <linux/uio.h>
 #include <linux/utsname.h>
 #include <linux/vmstat.h>
 #include <linux/workqueue.h>
@@ -58,9 +60,11 @@
  * Constants that bindgen cannot evaluate from their macros; the build takes the prefix off their names. These are the bits of
  * f_mode and ki_flags.
  */
+static const fmode_t RNFS4_CONST_FMODE_CAN_ODIRECT = FMODE_CAN_ODIRECT;
 static const fmode_t RNFS4_CONST_FMODE_READ = FMODE_READ;
 static const fmode_t RNFS4_CONST_FMODE_WRITE = FMODE_WRITE;
 static const int RNFS4_CONST_IOCB_APPEND = IOCB_APPEND;
+static const int RNFS4_CONST_IOCB_SYNC = IOCB_SYNC;
 
 /* The same for flags that are written with BIT() or a cast. */
 static const unsigned int RNFS4_CONST_FL_ACCESS = FL_ACCESS;

@@ -30,6 +30,16 @@ int rnfs4_helper_inode_lock_killable(struct inode *inode)
 	return inode_lock_killable(inode);
 }
 
+int rnfs4_helper_inode_lock_shared_killable(struct inode *inode)
+{
+	return inode_lock_shared_killable(inode);
+}
+
+void rnfs4_helper_inode_unlock_shared(struct inode *inode)
+{
+	inode_unlock_shared(inode);
+}
+
 void rnfs4_helper_sb_start_pagefault(struct super_block *sb)
 {
 	sb_start_pagefault(sb);

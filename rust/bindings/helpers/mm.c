@@ -230,3 +230,40 @@ struct page *rnfs4_helper_alloc_page(gfp_t gfp)
 {
 	return alloc_page(gfp);
 }
+
+bool rnfs4_helper_iov_iter_is_user(const struct iov_iter *iter)
+{
+	return user_backed_iter(iter);
+}
+
+bool rnfs4_helper_iov_iter_is_bvec(const struct iov_iter *iter)
+{
+	return iov_iter_is_bvec(iter);
+}
+
+/* Where in its page the next byte of @iter lies, which is the user's or in pages. */
+size_t rnfs4_helper_iov_iter_offset_in_page(const struct iov_iter *iter)
+{
+	size_t skip = iter->iov_offset;
+	unsigned long n;
+
+	if (iter_is_ubuf(iter))
+		return offset_in_page(iter->ubuf + skip);
+	for (n = 0; n < iter->nr_segs; n++, skip = 0) {
+		if (iov_iter_is_bvec(iter) && skip < iter->bvec[n].bv_len)
+			return offset_in_page(iter->bvec[n].bv_offset + skip);
+		if (iter_is_iovec(iter) && skip < iter_iov(iter)[n].iov_len)
+			return offset_in_page(iter_iov(iter)[n].iov_base + skip);
+	}
+	return 0;
+}
+
+void rnfs4_helper_task_io_account_read(size_t bytes)
+{
+	task_io_account_read(bytes);
+}
+
+void rnfs4_helper_task_io_account_write(size_t bytes)
+{
+	task_io_account_write(bytes);
+}

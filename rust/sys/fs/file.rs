@@ -37,7 +37,7 @@ use super::{
     FileOps,
     FileSystem,
     INode,
-    InodeLockGuard,
+    Iocb,
     LockCall,
     LockRequest, //
 };
@@ -128,74 +128,6 @@ impl<T: FileSystem> RegularFile<T> {
     }
 }
 
-/// A read or write under way (`struct kiocb`).
-pub(crate) struct Iocb<'a, T: FileSystem> {
-    iocb: NonNull<kb::kiocb>,
-    _file: PhantomData<&'a RegularFile<T>>,
-}
-
-/// Takes a count or an error out of the return value of a C function.
-fn to_count(ret: isize) -> Result<usize> {
-    usize::try_from(ret).map_err(|_| Error::from_errno(ret as ffi::c_int))
-}
-
-impl<'a, T: FileSystem> Iocb<'a, T> {
-    /// Returns the file.
-    pub(crate) fn file(&self) -> &'a RegularFile<T> {
-        // SAFETY: The file of a call under way stays open.
-        unsafe { RegularFile::from_raw((*self.iocb.as_ptr()).ki_filp) }
-    }
-
-    /// Returns the position in the file.
-    pub(crate) fn pos(&self) -> u64 {
-        // SAFETY: The control block is ours during the call.
-        unsafe { (*self.iocb.as_ptr()).ki_pos as u64 }
-    }
-
-    fn has(&self, flag: u32) -> bool {
-        // SAFETY: The control block is ours during the call.
-        unsafe { (*self.iocb.as_ptr()).ki_flags as u32 & flag != 0 }
-    }
-
-    /// Tells whether the data goes to the end of the file (`O_APPEND`).
-    pub(crate) fn is_append(&self) -> bool {
-        self.has(bindings::IOCB_APPEND as u32)
-    }
-
-    /// Reads through the page cache. Sleeps.
-    pub(crate) fn generic_file_read_iter(&mut self, iter: &mut IovIterDest<'_>) -> Result<usize> {
-        // SAFETY: Both are valid during the call.
-        to_count(unsafe { kb::generic_file_read_iter(self.iocb.as_ptr(), iter.as_raw()) })
-    }
-
-    /// Checks limits, and moves the position to the end of the file for `O_APPEND`. Returns how many bytes may be
-    /// written.
-    pub(crate) fn generic_write_checks(
-        &mut self,
-        iter: &mut IovIterSource<'_>,
-        _lock: &InodeLockGuard<'_>,
-    ) -> Result<usize> {
-        // SAFETY: Both are valid during the call, and the inode is locked.
-        to_count(unsafe { kb::generic_write_checks(self.iocb.as_ptr(), iter.as_raw()) })
-    }
-
-    /// Writes into the page cache. Sleeps.
-    pub(crate) fn generic_perform_write(
-        &mut self,
-        iter: &mut IovIterSource<'_>,
-        _lock: &InodeLockGuard<'_>,
-    ) -> Result<usize> {
-        // SAFETY: Both are valid during the call, and the inode is locked.
-        to_count(unsafe { kb::generic_perform_write(self.iocb.as_ptr(), iter.as_raw()) })
-    }
-
-    /// After a write of `count` bytes: does what `O_SYNC` and `O_DSYNC` ask for. Sleeps.
-    pub(crate) fn generic_write_sync(&mut self, count: usize) -> Result<usize> {
-        // SAFETY: The control block is valid during the call.
-        to_count(unsafe { bindings::generic_write_sync(self.iocb.as_ptr(), count as isize) })
-    }
-}
-
 /// What a shared mapping's page that is about to be written is to be told.
 pub(crate) enum MkWrite {
     /// It may be written.
@@ -224,10 +156,10 @@ pub(crate) trait FileOperations: FileSystem + PageCache {
     /// Sees to it that the size is the server's before it is relied on (`lseek()` from the end).
     fn revalidate_size(inode: &INode<Self>) -> Result;
 
-    /// Reads.
+    /// Reads. `EIOCBQUEUED` when the end will be told later ([`Iocb::queue`]).
     fn read_iter(iocb: Iocb<'_, Self>, iter: &mut IovIterDest<'_>) -> Result<usize>;
 
-    /// Writes.
+    /// Writes. `EIOCBQUEUED` as above.
     fn write_iter(iocb: Iocb<'_, Self>, iter: &mut IovIterSource<'_>) -> Result<usize>;
 
     /// fcntl() and flock() locks: does what `call` says with what is requested.
@@ -255,7 +187,10 @@ impl<T: FileOperations> Thunks<T> {
                 unsafe { (INode::<T>::from_raw(inode), File::from_raw_file(file)) };
             let info = T::open(inode, opening)?;
             // SAFETY: `->open()` sets the private data.
-            unsafe { (*file).private_data = info.into_foreign() };
+            unsafe {
+                (*file).private_data = info.into_foreign();
+                (*file).f_mode |= bindings::FMODE_CAN_ODIRECT;
+            }
             Ok(0)
         })
     }
@@ -320,7 +255,7 @@ impl<T: FileOperations> Thunks<T> {
     /// As for `->read_iter()` of a regular file of `T`.
     unsafe extern "C" fn read_iter(iocb: *mut kb::kiocb, iter: *mut kb::iov_iter) -> isize {
         // SAFETY: The VFS's contract.
-        let (iocb, iter) = unsafe { (Self::iocb(iocb), IovIterDest::from_raw(iter)) };
+        let (iocb, iter) = unsafe { (Iocb::from_raw(iocb), IovIterDest::from_raw(iter)) };
         match T::read_iter(iocb, iter) {
             Ok(n) => n as isize,
             Err(e) => e.to_errno() as isize,
@@ -332,21 +267,10 @@ impl<T: FileOperations> Thunks<T> {
     /// As for `->write_iter()` of a regular file of `T`.
     unsafe extern "C" fn write_iter(iocb: *mut kb::kiocb, iter: *mut kb::iov_iter) -> isize {
         // SAFETY: The VFS's contract.
-        let (iocb, iter) = unsafe { (Self::iocb(iocb), IovIterSource::from_raw(iter)) };
+        let (iocb, iter) = unsafe { (Iocb::from_raw(iocb), IovIterSource::from_raw(iter)) };
         match T::write_iter(iocb, iter) {
             Ok(n) => n as isize,
             Err(e) => e.to_errno() as isize,
-        }
-    }
-
-    /// # Safety
-    ///
-    /// `iocb` must be valid for `'a` and its file a regular file of `T`.
-    unsafe fn iocb<'a>(iocb: *mut kb::kiocb) -> Iocb<'a, T> {
-        Iocb {
-            // SAFETY: The caller's promise.
-            iocb: unsafe { NonNull::new_unchecked(iocb) },
-            _file: PhantomData,
         }
     }
 

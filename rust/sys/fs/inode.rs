@@ -191,6 +191,14 @@ impl VfsInode {
         Ok(InodeLockGuard(self, PhantomData))
     }
 
+    /// Locks the inode together with others who do so, but not with whom [`VfsInode::inode_lock_killable`] lets in. `EINTR` when
+    /// the task is being killed.
+    pub(crate) fn inode_lock_shared_killable(&self) -> Result<SharedLockGuard<'_>> {
+        // SAFETY: The inode is valid by the type invariants.
+        to_result(unsafe { bindings::inode_lock_shared_killable(self.as_ptr()) })?;
+        Ok(SharedLockGuard(self, PhantomData))
+    }
+
     /// Has the VFS call `->write_inode()` by and by: there is data to be committed. Does not sleep.
     pub(crate) fn mark_dirty_datasync(&self) {
         // SAFETY: The inode is valid by the type invariants.
@@ -297,6 +305,22 @@ impl Drop for InodeLockGuard<'_> {
         unsafe { bindings::inode_unlock(self.0.as_ptr()) };
     }
 }
+
+/// `i_rwsem` is held for reading; released by drop.
+pub(crate) struct SharedLockGuard<'a>(&'a VfsInode, PhantomData<*mut ()>);
+
+impl Drop for SharedLockGuard<'_> {
+    fn drop(&mut self) {
+        // SAFETY: The existence of the guard means that the lock is held by this task.
+        unsafe { bindings::inode_unlock_shared(self.0.as_ptr()) };
+    }
+}
+
+/// Proof that `i_rwsem` is held for reading or for writing.
+pub(crate) trait InodeLocked {}
+
+impl InodeLocked for InodeLockGuard<'_> {}
+impl InodeLocked for SharedLockGuard<'_> {}
 
 /// What the inode cache allocates: our data and the VFS's inode.
 #[repr(C)]

@@ -18,6 +18,7 @@ mod fs_context;
 mod iattr;
 mod inode;
 mod inode_ops;
+mod iocb;
 mod locks;
 mod opening_file;
 mod super_block;
@@ -49,6 +50,7 @@ pub(crate) use self::{
     iattr::*,
     inode::*,
     inode_ops::*,
+    iocb::*,
     locks::*,
     opening_file::*,
     super_block::*, //

@@ -66,8 +66,10 @@ impl<'a, T: FileSystem> OpeningFile<'a, T> {
     pub(crate) fn finish_open(self, dentry: &Dentry<T>, info: T::FileInfo) -> Result {
         /// # Safety
         ///
-        /// None; it looks at nothing.
-        unsafe extern "C" fn open(_inode: *mut kb::inode, _file: *mut kb::file) -> ffi::c_int {
+        /// `file` must be a regular file of ours that is being opened.
+        unsafe extern "C" fn open(_inode: *mut kb::inode, file: *mut kb::file) -> ffi::c_int {
+            // SAFETY: By the contract.
+            unsafe { (*file).f_mode |= bindings::FMODE_CAN_ODIRECT };
             0
         }
         if dentry.inode().is_none() {

@@ -224,6 +224,14 @@ impl<P: PageCache> Mapping<P> {
         to_result(unsafe { kb::invalidate_inode_pages2(self.as_ptr()) })
     }
 
+    /// The same for the folios that hold bytes of `range`.
+    pub(crate) fn invalidate_pages2_range(&self, range: RangeInclusive<u64>) -> Result {
+        let index = |pos: &u64| (*pos / PAGE_SIZE as u64) as ffi::c_ulong;
+        let (start, end) = (index(range.start()), index(range.end()));
+        // SAFETY: The mapping is valid.
+        to_result(unsafe { kb::invalidate_inode_pages2_range(self.as_ptr(), start, end) })
+    }
+
     /// Runs `f` under `i_private_lock` if `folio` is part of this mapping.
     fn with_private<R>(&self, folio: &Folio<P>, f: impl FnOnce() -> Option<R>) -> Option<R> {
         // SAFETY: The mapping is valid.

@@ -13,6 +13,7 @@ mod folio;
 mod mapping;
 mod nofs;
 mod pages;
+mod pieces;
 mod readahead;
 mod writeback;
 
@@ -21,6 +22,7 @@ pub(crate) use self::{
     mapping::*,
     nofs::NofsScope,
     pages::PageVec,
+    pieces::Pieces,
     readahead::Readahead,
     writeback::*, //
 };

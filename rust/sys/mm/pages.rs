@@ -20,19 +20,34 @@ use super::{
     PageCache, //
 };
 
+/// What keeps the pages of an array.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Hold {
+    /// A reference to each.
+    References,
+    /// A pin on each (`pin_user_pages()`): they are a program's memory.
+    Pins {
+        /// They are written to.
+        dirty: bool,
+    },
+    /// Nothing of ours: whoever gave them keeps them until the transfer has ended.
+    Borrowed,
+}
+
 /// An array of pages and the part of them that is to be transferred: [`len`](Self::len) bytes, beginning
 /// [`base`](Self::base) bytes into the first page of [`as_ptr`](Self::as_ptr).
 ///
 /// # Invariants
 ///
-/// Each element of `pages` is a valid page of which the value owns one reference; pages of one folio lie in one piece of
-/// the array for each push. `base + rest` does not exceed the size of the pages.
+/// Each element of `pages` is a valid page that is kept as `hold` says, by the value where that is a reference or a pin; pages of
+/// one folio lie in one piece of the array for each push. `base + rest` does not exceed the size of the pages.
 pub(crate) struct PageVec {
-    pages: KVec<NonNull<kb::page>>,
+    pub(super) pages: KVec<NonNull<kb::page>>,
+    pub(super) hold: Hold,
     /// Where the data begins.
-    base: usize,
+    pub(super) base: usize,
     /// How much there is.
-    rest: usize,
+    pub(super) rest: usize,
     /// How much of it is shown at once.
     limit: usize,
 }
@@ -47,6 +62,7 @@ impl PageVec {
     pub(crate) const fn new() -> Self {
         Self {
             pages: KVec::new(),
+            hold: Hold::References,
             base: 0,
             rest: 0,
             limit: usize::MAX,
@@ -72,7 +88,7 @@ impl PageVec {
     }
 
     /// Appends the bytes `range` of a folio. They must continue the array: what is there must end at a page boundary
-    /// unless the array is empty, and `range` must begin at one, else `EINVAL`.
+    /// unless the array is empty, and `range` must begin at one, else `EINVAL`. Not for a program's memory.
     pub(crate) fn push_folio<P: PageCache>(
         &mut self,
         folio: &Folio<P>,
@@ -80,7 +96,7 @@ impl PageVec {
     ) -> Result {
         let first = range.start / PAGE_SIZE;
         let nr = range.end.div_ceil(PAGE_SIZE) - first;
-        if range.is_empty() || range.end > folio.size() {
+        if range.is_empty() || range.end > folio.size() || self.hold != Hold::References {
             return Err(EINVAL);
         }
         if !self.pages.is_empty() && !self.continues_at(range.start) {
@@ -115,6 +131,14 @@ impl PageVec {
         self.rest -= n;
     }
 
+    /// Takes back what [`PageVec::advance`] did for the last `n` bytes, and leaves out what comes behind them: they are to be
+    /// transferred again. No more than have been transferred.
+    pub(crate) fn rewind_to(&mut self, n: usize) {
+        let n = n.min(self.base);
+        self.base -= n;
+        self.rest = n;
+    }
+
     /// Shows at most `limit` bytes at once: what a call can transfer.
     pub(crate) fn limit(&mut self, limit: usize) {
         self.limit = limit;
@@ -147,8 +171,8 @@ impl PageVec {
     }
 }
 
-impl Drop for PageVec {
-    fn drop(&mut self) {
+impl PageVec {
+    fn put_references(&self) {
         let mut rest = &self.pages[..];
         while let Some(first) = rest.first() {
             // SAFETY: We have a reference to the page, and with it to its folio.
@@ -161,6 +185,22 @@ impl Drop for PageVec {
             // SAFETY: By the type invariants we own a reference for each of the `nr` pages.
             unsafe { bindings::folio_put_refs(folio, nr as ffi::c_int) };
             rest = &rest[nr..];
+        }
+    }
+}
+
+impl Drop for PageVec {
+    /// May sleep where the pages are a program's memory that was written to.
+    fn drop(&mut self) {
+        match self.hold {
+            Hold::References => self.put_references(),
+            Hold::Pins { dirty } => {
+                let pages: *mut *mut kb::page = self.pages.as_mut_ptr().cast();
+                // SAFETY: By the type invariants we own a pin on each of the pages. What was written to them is to be kept, which
+                // takes the lock of each folio: nothing is locked here.
+                unsafe { bindings::unpin_user_pages_dirty_lock(pages, self.pages.len(), dirty) };
+            }
+            Hold::Borrowed => {}
         }
     }
 }
