@@ -392,9 +392,17 @@ def copy_file_range_to(path):
 
 
 @case
-def direct(path):
+def direct_write(path):
+    file = File(path, os.O_RDWR | os.O_DIRECT)
     yield
-    yield lambda: os.close(os.open(path, os.O_RDWR | os.O_DIRECT))
+    yield file.write
+
+
+@case
+def direct_read(path):
+    file = File(path, os.O_RDWR | os.O_DIRECT)
+    yield
+    yield file.read
 
 
 # Locks

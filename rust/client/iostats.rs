@@ -74,6 +74,10 @@ pub(crate) enum IoBytes {
     NormalRead = 0,
     /// Written by programs.
     NormalWritten = 1,
+    /// Read by programs past the page cache.
+    DirectRead = 2,
+    /// Written by programs past the page cache.
+    DirectWritten = 3,
     /// Read from the server.
     ServerRead = 4,
     /// Written to the server.

@@ -43,8 +43,8 @@ pub(super) fn context(file: &RegularFile<Rnfs4Fs>) -> Arc<OpenContext> {
     Arc::from(file.info())
 }
 
-/// By whose right the calling process writes.
-fn writer(file: &RegularFile<Rnfs4Fs>) -> Writer {
+/// By whose right the calling process writes, and reads past the page cache.
+pub(super) fn writer(file: &RegularFile<Rnfs4Fs>) -> Writer {
     let ctx = context(file);
     let lock = lock_for_io(file, &ctx);
     Writer { ctx, lock }

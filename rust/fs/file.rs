@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Open regular files: open and close, read and write through the page cache, fsync.
+//! Open regular files: open and close, read and write through the page cache or past it, fsync.
 
 use core::ops::RangeInclusive;
 
@@ -23,6 +23,7 @@ use super::{
         context, //
     },
     beginning::Beginning,
+    direct,
     inode::{
         drop_stale_data,
         revalidate_mapping, //
@@ -56,7 +57,8 @@ use crate::{
         },
         mm::{
             Locked,
-            NofsScope, //
+            NofsScope,
+            Pieces, //
         },
     },
 };
@@ -71,13 +73,9 @@ pub(super) struct Mode {
 }
 
 impl Mode {
-    /// Takes the mode from the `O_*` flags. `EINVAL` for what this file system has not: `O_DIRECT`, and opening for
-    /// ioctl() alone.
+    /// Takes the mode from the `O_*` flags. `EINVAL` for what this file system has not: opening for ioctl() alone.
     pub(super) fn from_flags(flags: u32) -> Result<Self> {
         use kernel::fs::file::flags;
-        if flags & flags::O_DIRECT != 0 {
-            return Err(EINVAL);
-        }
         let (read, write) = match flags & flags::O_ACCMODE {
             flags::O_RDONLY => (true, false),
             flags::O_WRONLY => (false, true),
@@ -181,6 +179,12 @@ impl FileOperations for Rnfs4Fs {
     }
 
     fn read_iter(mut iocb: Iocb<'_, Self>, iter: &mut IovIterDest<'_>) -> Result<usize> {
+        if iocb.is_direct() {
+            if let Some(pieces) = Pieces::of_dest(iter, iocb.is_async()) {
+                return direct::read(iocb, pieces);
+            }
+            iocb.clear_direct();
+        }
         Self::revalidate_mapping(iocb.file())?;
         let server = iocb.file().inode().server().clone();
         let n = iocb.generic_file_read_iter(iter)?;
@@ -189,6 +193,9 @@ impl FileOperations for Rnfs4Fs {
     }
 
     fn write_iter(mut iocb: Iocb<'_, Self>, iter: &mut IovIterSource<'_>) -> Result<usize> {
+        if direct::suits_write(&iocb, iter) {
+            return direct::write(iocb, iter);
+        }
         let file = iocb.file();
         let inode = file.inode();
         context(file).check()?;
@@ -238,6 +245,7 @@ fn perform_write(
     iter: &mut IovIterSource<'_>,
 ) -> Result<usize> {
     let lock = inode.inode_lock_killable()?;
+    inode.info().direct.wait()?;
     match iocb.generic_write_checks(iter, &lock)? {
         0 => Ok(0),
         _ => iocb.generic_perform_write(iter, &lock),

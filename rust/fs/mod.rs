@@ -4,7 +4,8 @@
 //!
 //! One file a subject: [`mount`] and [`options`] make a superblock, [`inode`] and [`attrs`] keep what is known of a file,
 //! [`access`] what its users may do, [`lookup`], [`atomic_open`], [`namei`] and [`silly`] deal with names, [`readdir`] and
-//! [`symlink`] with what directories and links hold, [`file`], [`read`], [`beginning`], [`write`], [`rider`] and [`commit`] with data, [`lock`] with locks.
+//! [`symlink`] with what directories and links hold, [`file`], [`read`], [`beginning`], [`write`], [`rider`], [`commit`] and
+//! [`direct`] with data, [`lock`] with locks.
 //!
 //! Lock order: a directory's or file's `i_rwsem`, then folio locks, then the spinlocks: [`attrs::AttrCache`], and in it
 //! `i_lock`; [`inode_write::InodeWrite`] is never held together with the attributes' lock.
@@ -16,6 +17,7 @@ mod attrs;
 mod beginning;
 mod commit;
 mod dir;
+mod direct;
 mod file;
 mod inode;
 mod inode_write;
@@ -105,6 +107,9 @@ pub(crate) struct InodeInfo {
     /// What is to be written to the server.
     #[pin]
     pub(crate) write: inode_write::InodeWrite,
+    /// What is being written past the page cache.
+    #[pin]
+    direct: direct::DirectWrites,
 }
 
 impl InodeInfo {
@@ -142,6 +147,7 @@ impl FileSystem for Rnfs4Fs {
             locks: SetOnce::new(),
             link <- symlink::LinkCache::new(),
             write <- inode_write::InodeWrite::new(),
+            direct <- direct::DirectWrites::new(),
         })
     }
 }

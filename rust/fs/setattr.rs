@@ -89,6 +89,7 @@ pub(super) fn setattr(inode: &Inode, mut attr: Iattr<'_, Rnfs4Fs>) -> Result {
             return Err(EINVAL);
         }
         inode.server().io().event(IoEvent::SetattrTrunc);
+        inode.info().direct.wait()?;
         Iattr::newsize_ok(inode, size)?;
         // OPEN has just cut it, and has told so.
         if attr.is_open_truncate() && size == inode.i_size() {
