@@ -65,42 +65,105 @@ struct Entry {
     since: Jiffies,
 }
 
-/// What ACCESS said last, and to whom. One answer is kept: a file is mostly used by one user at a time.
+/// How many users' answers are kept for one inode beside the last one's. Then the oldest makes room.
+const OTHERS: usize = 15;
+
+/// What ACCESS has said.
+#[derive(Default)]
+struct Answers {
+    /// To whom asked last. Mostly a file has one user, and needs no more memory than this.
+    last: Option<Entry>,
+    others: KVec<Entry>,
+}
+
+impl Answers {
+    /// The place of an answer to somebody whom the server sees as it sees `cred`.
+    fn find(&self, cred: &Credential) -> Option<&Entry> {
+        let mut all = Iterator::chain(self.last.iter(), &self.others);
+        all.find(|entry| cred_fscmp(&entry.cred, cred).is_eq())
+    }
+
+    /// Adds an answer; hands back the one that has made room for it. There is room for one more in `others`.
+    fn add(&mut self, entry: Entry) -> Option<Entry> {
+        let same = |old: &&mut Entry| cred_fscmp(&old.cred, &entry.cred).is_eq();
+        let mut all = Iterator::chain(self.last.iter_mut(), &mut self.others);
+        if let Some(old) = all.find(same) {
+            return Some(core::mem::replace(old, entry));
+        }
+        let last = self.last.replace(entry)?;
+        if self.others.len() < OTHERS {
+            // There is room, or it is forgotten.
+            return self.others.push_within_capacity(last).err().map(|e| e.0);
+        }
+        let now = jiffies();
+        let oldest = self
+            .others
+            .iter_mut()
+            .max_by_key(|old| now.wrapping_sub(old.since))?;
+        Some(core::mem::replace(oldest, last))
+    }
+}
+
+/// What ACCESS has said, and to whom. So many users are remembered at most that it needs no shrinker of its own: it goes with
+/// the inode, and all of it when the inode's attributes change.
 #[pin_data]
 pub(super) struct AccessCache {
     #[pin]
-    entry: SpinLock<Option<Entry>>,
+    answers: SpinLock<Answers>,
 }
 
 impl AccessCache {
     pub(super) fn new() -> impl PinInit<Self> {
         pin_init!(Self {
-            entry <- new_spinlock!(None, "rnfs4_access"),
+            answers <- new_spinlock!(Answers::default(), "rnfs4_access"),
         })
     }
 
     /// What was granted to somebody whom the server sees as it sees `cred`.
     fn get(&self, cred: &Credential) -> Option<u32> {
-        let entry = self.entry.lock();
-        let entry = entry.as_ref()?;
+        let answers = self.answers.lock();
+        let entry = answers.find(cred)?;
         let fresh = jiffies().wrapping_sub(entry.since) < msecs_to_jiffies(VALID_MS);
-        (fresh && cred_fscmp(&entry.cred, cred).is_eq()).then_some(entry.granted)
+        fresh.then_some(entry.granted)
     }
 
-    /// Remembers an answer.
+    /// Remembers an answer, if there is memory for it. May sleep.
     pub(super) fn set(&self, cred: &Credential, granted: u32) {
         let entry = Entry {
             cred: ARef::from(cred),
             granted,
             since: jiffies(),
         };
-        let old = self.entry.lock().replace(entry);
+        let mut answers = self.answers.lock();
+        let others = answers.others.len();
+        let full = others == answers.others.capacity() && others < OTHERS;
+        let grows = full && answers.last.is_some() && answers.find(cred).is_none();
+        if grows {
+            drop(answers);
+            let mut room = KVec::new();
+            // One after the other, mostly: a few users are not many.
+            let res = room.reserve((2 * others + 1).min(OTHERS), GFP_KERNEL);
+            answers = self.answers.lock();
+            if res.is_ok() && room.capacity() > answers.others.capacity() {
+                for entry in answers.others.drain_all() {
+                    // There is more room than there was.
+                    let _ = room.push_within_capacity(entry);
+                }
+                core::mem::swap(&mut answers.others, &mut room);
+            }
+            let old = answers.add(entry);
+            drop(answers);
+            drop((old, room));
+            return;
+        }
+        let old = answers.add(entry);
+        drop(answers);
         drop(old);
     }
 
-    /// Forgets it.
+    /// Forgets all of them.
     pub(super) fn forget(&self) {
-        let old = self.entry.lock().take();
+        let old = core::mem::take(&mut *self.answers.lock());
         drop(old);
     }
 }
