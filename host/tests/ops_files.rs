@@ -433,6 +433,58 @@ fn entries_of_a_directory() {
 }
 
 #[test]
+fn entries_with_handles() {
+    let attrs = |x: X, mask: u32, values: X| {
+        let x = x.u32(1).u32(mask).u32(values.0.len() as u32);
+        x.fixed(&values.0)
+    };
+    let both = 1 << fattr4::TYPE | 1 << fattr4::FILEHANDLE;
+    let x = X::new().u32(1).u64(3).opaque(b"one");
+    let x = attrs(x, both, X::new().u32(1).opaque(b"handle-1"));
+    let x = x.u32(1).u64(4).opaque(b"two");
+    let x = attrs(x, 1 << fattr4::TYPE, X::new().u32(2));
+    let x = x.u32(1).u64(5).opaque(b"three");
+    let mut x = attrs(x, both, X::new().u32(1).opaque(b"handle-3"));
+    let end = x.clone().u32(0).u32(1);
+
+    let mut source = Watched::new(&end.0);
+    let mut it = DirEntries::new(&mut source, request::DIRENT_PLUS);
+    let mut next = || {
+        let entry = it.next_entry().unwrap()?;
+        Some((
+            entry.name.to_vec(),
+            entry.fh.map(|fh| fh.as_slice().to_vec()),
+        ))
+    };
+    assert_eq!(next(), Some((b"one".to_vec(), Some(b"handle-1".to_vec()))));
+    assert_eq!(
+        next(),
+        Some((b"two".to_vec(), None)),
+        "not the handle of another"
+    );
+    assert_eq!(
+        next(),
+        Some((b"three".to_vec(), Some(b"handle-3".to_vec())))
+    );
+    assert_eq!(next(), None);
+
+    for handle in [&b""[..], &[7; 129]] {
+        x = attrs(
+            X::new().u32(1).u64(3).opaque(b"one"),
+            1 << fattr4::FILEHANDLE,
+            X::new().opaque(handle),
+        );
+        let mut source = Watched::new(&x.0);
+        let mut it = DirEntries::new(&mut source, request::DIRENT_PLUS);
+        assert!(
+            it.next_entry().is_err(),
+            "a handle of {} bytes",
+            handle.len()
+        );
+    }
+}
+
+#[test]
 fn names_that_no_directory_has() {
     for name in [&b""[..], b"a/b", b"/", b"a\0b", &[b'n'; 256]] {
         let x = entry(entry(X::new(), 3, b"ok", 1), 4, name, 1)

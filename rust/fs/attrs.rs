@@ -163,14 +163,12 @@ impl AttrCache {
     /// one superblock, their file ids must not make the same inode numbers: a program that walks the tree would take that
     /// for a loop.
     pub(super) fn set_fsid(&self, object: Fsid, mount: Fsid) {
-        if object != mount {
-            let mix = object.major.rotate_left(32) ^ object.minor;
-            // The upper half, which small file systems do not use.
-            self.mix.store(
-                mix.wrapping_mul(0x9e37_79b9_7f4a_7c15) & !0xffff_ffff,
-                Relaxed,
-            );
-        }
+        self.mix.store(mix(object, mount), Relaxed);
+    }
+
+    /// Tells whether the object is of this file system, where the mount is of that one.
+    pub(super) fn is_of(&self, fsid: Fsid, mount: Fsid) -> bool {
+        self.mix.load(Relaxed) == mix(fsid, mount)
     }
 
     /// The inode number for a file id of the object's file system.
@@ -210,6 +208,12 @@ impl AttrCache {
         (!known.expired(Trust::Change)).then_some(known.names)
     }
 
+    /// The same if what is known is what the directory was with this change attribute.
+    pub(super) fn names_at(&self, change: u64) -> Option<u64> {
+        let known = self.lock();
+        (known.change == change && !known.expired(Trust::Change)).then_some(known.names)
+    }
+
     /// Notes that we have changed the object by something whose reply has no attributes: replies to requests sent before
     /// this are worth nothing.
     pub(crate) fn barrier(&self) {
@@ -217,6 +221,16 @@ impl AttrCache {
         known.barrier = Stamp::advance();
         known.doubt();
     }
+}
+
+/// What the file ids of an object's file system are told apart by from those of the mount's.
+fn mix(object: Fsid, mount: Fsid) -> u64 {
+    if object == mount {
+        return 0;
+    }
+    let mix = object.major.rotate_left(32) ^ object.minor;
+    // The upper half, which small file systems do not use.
+    mix.wrapping_mul(0x9e37_79b9_7f4a_7c15) & !0xffff_ffff
 }
 
 /// What to make of attributes that came.

@@ -138,7 +138,11 @@ impl DirOperations for Dir {
         DirCursor::new(cred)
     }
 
-    fn iterate_shared(dir: &Inode, cursor: Pin<&DirCursor>, ctx: DirContext<'_>) -> Result {
+    fn iterate_shared(
+        dir: &Inode,
+        cursor: Pin<&DirCursor>,
+        ctx: DirContext<'_, Rnfs4Fs>,
+    ) -> Result {
         dir.server().io().event(IoEvent::VfsGetdents);
         readdir::iterate_shared(dir, &cursor, ctx)
     }

@@ -61,6 +61,50 @@ use crate::{
 /// The mark of a name that is never taken for right.
 const NO_MARK: u64 = 0;
 
+/// A directory whose entries come with all that a lookup would bring.
+pub(super) struct Primed<'a> {
+    /// It is locked, if only shared.
+    pub(super) dir: &'a Inode,
+    /// What its entries are put under.
+    pub(super) dentry: &'a Dentry,
+    /// The mark of its names as they were before the server read the entries.
+    pub(super) names: u64,
+    /// Before they were asked for.
+    pub(super) sent: Stamp,
+}
+
+impl Primed<'_> {
+    /// Takes note of an entry (`nfs_prime_dcache`). What goes wrong is left to the lookup. May sleep.
+    pub(super) fn entry(&self, name: &[u8], fh: &Fh, attrs: &Attrs) {
+        let origin = Origin::Fetched(self.sent);
+        // What was there before may be something else.
+        for _ in 0..2 {
+            let Ok(dentry) = self.dentry.begin_child(name) else {
+                return;
+            };
+            if dentry.is_in_lookup() {
+                let Ok(inode) = fhget(self.dir.sb(), fh, attrs, origin) else {
+                    return;
+                };
+                dentry.set_time(self.names);
+                if let Ok(Some(other)) = dentry.d_splice_alias(Some(inode)) {
+                    other.set_time(self.names);
+                }
+                return;
+            }
+            match dentry.inode() {
+                Some(inode) if inode.fh() == fh && !inode.info().attrs.is_stale() => {
+                    if refresh(inode, attrs, origin).is_ok() {
+                        dentry.set_time(self.names);
+                    }
+                    return;
+                }
+                _ => dentry.d_invalidate(),
+            }
+        }
+    }
+}
+
 /// Asks the server for a name: the object's handle and attributes, or `None` where there is none. The directory's own
 /// attributes come along, as they were before that. May sleep; killable.
 fn ask(dir: &Inode, name: &[u8]) -> Result<Option<(Fh, Attrs, Stamp)>> {
@@ -123,6 +167,7 @@ pub(super) fn lookup(
     dentry: &ChildDentry,
     flags: LookupFlags,
 ) -> Result<Option<ARef<Dentry>>> {
+    dir.info().listing.name_used();
     if dentry.name().len() > dir.server().name_max() as usize {
         return Err(ENAMETOOLONG);
     }
@@ -188,6 +233,7 @@ fn revalidate_by_name(dir: &Inode, name: &[u8], dentry: &Dentry, inode: &Inode) 
 impl DentryOperations for Rnfs4Fs {
     fn d_revalidate(dir: &Inode, name: &[u8], dentry: &Dentry, flags: LookupFlags) -> Result<bool> {
         dir.server().io().event(IoEvent::DentryRevalidate);
+        dir.info().listing.name_used();
         let Some(inode) = dentry.inode() else {
             return revalidate_negative(dir, dentry, flags);
         };
@@ -224,7 +270,11 @@ impl DentryOperations for Rnfs4Fs {
         if inode.is_some_and(|info| info.attrs.is_stale()) {
             return None;
         }
-        (time != NO_MARK && dir.attrs.names_if_fresh() == Some(time)).then_some(true)
+        if time == NO_MARK || dir.attrs.names_if_fresh() != Some(time) {
+            return None;
+        }
+        dir.listing.name_used();
+        Some(true)
     }
 
     fn d_weak_revalidate(inode: &Inode) -> Result<bool> {

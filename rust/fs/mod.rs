@@ -99,6 +99,8 @@ pub(crate) struct InodeInfo {
     /// What a user may do with it.
     #[pin]
     access: access::AccessCache,
+    /// For directories: how its names are used while it is listed.
+    listing: readdir::Listing,
     /// Who has locked it; set with the first lock.
     locks: SetOnce<Arc<FileLocks>>,
     /// Target of a symbolic link.
@@ -144,6 +146,7 @@ impl FileSystem for Rnfs4Fs {
             fh: SetOnce::new(),
             attrs <- attrs::AttrCache::new(),
             access <- access::AccessCache::new(),
+            listing: readdir::Listing::new(),
             locks: SetOnce::new(),
             link <- symlink::LinkCache::new(),
             write <- inode_write::InodeWrite::new(),

@@ -9,6 +9,7 @@
 use crate::{
     types::{
         Bitmap,
+        Fh,
         Fsid,
         NfsTime,
         NfsType,
@@ -42,6 +43,7 @@ pub mod fattr4 {
     pub const CANSETTIME: u32 = 15;
     pub const CASE_INSENSITIVE: u32 = 16;
     pub const CASE_PRESERVING: u32 = 17;
+    pub const FILEHANDLE: u32 = 19;
     pub const FILEID: u32 = 20;
     pub const FILES_AVAIL: u32 = 21;
     pub const FILES_FREE: u32 = 22;
@@ -117,6 +119,28 @@ pub mod request {
     /// What readdir(3) shows of an entry. An entry that cannot be read must not spoil the others:
     /// that is what `rdattr_error` is for.
     pub const DIRENT: Bitmap = Bitmap::of(&[TYPE, RDATTR_ERROR, FILEID, MOUNTED_ON_FILEID]);
+
+    /// The same with all that an inode is made of, and what it is found by: an entry that a program is going to ask after.
+    pub const DIRENT_PLUS: Bitmap = Bitmap::of(&[
+        TYPE,
+        CHANGE,
+        SIZE,
+        FSID,
+        RDATTR_ERROR,
+        FILEHANDLE,
+        FILEID,
+        MODE,
+        NUMLINKS,
+        OWNER,
+        OWNER_GROUP,
+        RAWDEV,
+        SPACE_USED,
+        TIME_ACCESS,
+        TIME_CREATE,
+        TIME_METADATA,
+        TIME_MODIFY,
+        MOUNTED_ON_FILEID,
+    ]);
 
     /// What the server can do, with limits and lease: asked once for each file system.
     pub const FSINFO: Bitmap = Bitmap::of(&[
@@ -258,6 +282,19 @@ impl Attrs {
     pub fn decode<S: Source>(s: &mut S, asked: Bitmap) -> XdrResult<Self> {
         let mut a = Self::default();
         a.mask = decode_fattr(s, asked, |attr, s| a.value(attr, s))?;
+        Ok(a)
+    }
+
+    /// The same, where the file handle may be among them: [`Attrs::mask`] tells whether it was.
+    pub fn decode_with_fh<S: Source>(s: &mut S, asked: Bitmap, fh: &mut Fh) -> XdrResult<Self> {
+        let mut a = Self::default();
+        a.mask = decode_fattr(s, asked, |attr, s| match attr {
+            fattr4::FILEHANDLE => {
+                *fh = Fh::decode(s)?;
+                Ok(())
+            }
+            _ => a.value(attr, s),
+        })?;
         Ok(a)
     }
 

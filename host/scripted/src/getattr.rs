@@ -4,6 +4,7 @@
 
 use crate::{
     fs::{Fs, Kind, Node, FILE_MAX},
+    ops::handle,
     wire::Out,
 };
 use rnfs4_proto::{
@@ -28,7 +29,7 @@ const SETTABLE: Bitmap = Bitmap::of(&[
 /// All that there are: what the protocol crate asks for, and what can be set.
 fn supported() -> Bitmap {
     let all = request::INODE
-        .or(request::DIRENT)
+        .or(request::DIRENT_PLUS)
         .or(request::FSINFO)
         .or(request::STATFS);
     all.or(SETTABLE).without(Bitmap::of(&[
@@ -53,6 +54,7 @@ fn value(attr: u32, node: &Node, lease: u32, objects: u64, s: &mut Out) -> XdrRe
         fattr4::CASE_INSENSITIVE => s.put_bool(false),
         fattr4::FSID => s.put_u64(0x73c1).and_then(|()| s.put_u64(1)),
         fattr4::LEASE_TIME => s.put_u32(lease),
+        fattr4::FILEHANDLE => s.data(&handle(node.id)),
         fattr4::FILEID | fattr4::MOUNTED_ON_FILEID => s.put_u64(node.id),
         fattr4::FILES_AVAIL | fattr4::FILES_FREE => s.put_u64(1 << 20),
         fattr4::FILES_TOTAL => s.put_u64((1 << 20) + objects),

@@ -160,6 +160,17 @@ struct dentry *rnfs4_helper_d_alloc_parallel_again(struct dentry *dentry)
 	return d_alloc_parallel(dentry->d_parent, &dentry->d_name);
 }
 
+/* The dentry of a name in @parent: the one that there is, or a new one to be looked up by the caller. */
+struct dentry *rnfs4_helper_d_begin_child(struct dentry *parent, const char *name, unsigned int len)
+{
+	struct qstr qstr = QSTR_LEN(name, len);
+	struct dentry *dentry;
+
+	qstr.hash = full_name_hash(parent, name, len);
+	dentry = d_lookup(parent, &qstr);
+	return dentry ?: d_alloc_parallel(parent, &qstr);
+}
+
 bool rnfs4_helper_dir_emit(struct dir_context *ctx, const char *name, int len, u64 ino, unsigned int type)
 {
 	return dir_emit(ctx, name, len, ino, type);

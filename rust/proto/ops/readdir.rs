@@ -3,10 +3,14 @@
 //! READDIR (RFC 18.23), and the entries that it leaves in the pages.
 
 use crate::{
-    attrs::Attrs,
+    attrs::{
+        fattr4,
+        Attrs, //
+    },
     op::Op,
     types::{
         Bitmap,
+        Fh,
         Opaque,
         Verifier,
         NAME_MAX, //
@@ -84,6 +88,8 @@ pub struct DirEntry<'a> {
     pub name: &'a [u8],
     /// The attributes, as far as the server has them.
     pub attrs: Attrs,
+    /// The handle, if it was asked for and the server has it.
+    pub fh: Option<&'a Fh>,
 }
 
 /// The entries in the pages of a reply. After an error there are no more.
@@ -91,6 +97,7 @@ pub struct DirEntries<S> {
     source: S,
     asked: Bitmap,
     name: Opaque<NAME_MAX>,
+    fh: Fh,
     end: bool,
     eof: bool,
 }
@@ -102,6 +109,7 @@ impl<S: Source> DirEntries<S> {
             source,
             asked,
             name: Opaque::empty(),
+            fh: Fh::empty(),
             end: false,
             eof: false,
         }
@@ -125,7 +133,7 @@ impl<S: Source> DirEntries<S> {
             }
             let cookie = self.source.get_u64()?;
             self.name.set(self.source.get_opaque(NAME_MAX)?);
-            let attrs = Attrs::decode(&mut self.source, self.asked)?;
+            let attrs = Attrs::decode_with_fh(&mut self.source, self.asked, &mut self.fh)?;
             self.end = false;
             match self.name.as_slice() {
                 b"." | b".." => continue,
@@ -139,6 +147,7 @@ impl<S: Source> DirEntries<S> {
                 cookie,
                 name: self.name.as_slice(),
                 attrs,
+                fh: attrs.has(fattr4::FILEHANDLE).then_some(&self.fh),
             }));
         }
         Ok(None)

@@ -146,6 +146,26 @@ impl<T: FileSystem> Dentry<T> {
         unsafe { kb::d_drop(self.as_ptr()) };
     }
 
+    /// Takes the dentry, which stands for something else than it did, out of the tree, with what is mounted below. May sleep.
+    pub(crate) fn d_invalidate(&self) {
+        // SAFETY: The dentry is valid.
+        unsafe { kb::d_invalidate(self.as_ptr()) };
+    }
+
+    /// Finds the dentry of a name in this directory, which is locked, if only shared, as long as the value lives; or makes one to
+    /// be looked up (`d_alloc_parallel`). Waits for another task that looks the same name up.
+    pub(crate) fn begin_child(&self, name: &[u8]) -> Result<InLookup<T>> {
+        let len = u32::try_from(name.len()).map_err(|_| ENAMETOOLONG)?;
+        // SAFETY: The dentry is valid and its directory locked; the helper only reads the name.
+        let dentry = from_err_ptr(unsafe {
+            bindings::d_begin_child(self.as_ptr(), name.as_ptr().cast(), len)
+        })?;
+        // SAFETY: The pointer is a reference that is ours.
+        Ok(InLookup(unsafe {
+            ARef::from_raw(NonNull::new_unchecked(dentry).cast())
+        }))
+    }
+
     /// Tells whether the dentry is one that [`Dentry::set_renamed`] has marked.
     pub(crate) fn is_renamed(&self) -> bool {
         self.flags() & kb::dentry_flags_DCACHE_NFSFS_RENAMED != 0
@@ -306,7 +326,7 @@ impl<T: FileSystem> Deref for FreshDentry<T> {
     }
 }
 
-/// A dentry got by [`ChildDentry::d_alloc_parallel`]; the lookup ends when this is dropped.
+/// A dentry got by [`ChildDentry::d_alloc_parallel`] or [`Dentry::begin_child`]; the lookup, if it is ours, ends when this is dropped.
 pub(crate) struct InLookup<T: FileSystem>(ARef<Dentry<T>>);
 
 impl<T: FileSystem> Deref for InLookup<T> {

@@ -11,12 +11,14 @@ use kernel::{
     cred::Credential,
     ffi,
     prelude::*,
+    sync::aref::ARef,
     types::ForeignOwnable, //
 };
 
 use rnfs4_bindings as bindings;
 
 use super::{
+    Dentry,
     FileOps,
     FileSystem,
     INode, //
@@ -26,13 +28,20 @@ use super::{
 ///
 /// # Invariants
 ///
-/// `file` is the open directory that is listed.
-pub(crate) struct DirContext<'a> {
+/// `file` is the open directory of `T` that is listed.
+pub(crate) struct DirContext<'a, T: FileSystem> {
     ctx: &'a mut kb::dir_context,
     file: *mut kb::file,
+    _fs: PhantomData<T>,
 }
 
-impl DirContext<'_> {
+impl<T: FileSystem> DirContext<'_, T> {
+    /// Returns the dentry through which the directory was opened.
+    pub(crate) fn dentry(&self) -> ARef<Dentry<T>> {
+        // SAFETY: By the type invariants the file is open, and keeps its dentry.
+        ARef::from(unsafe { Dentry::from_raw((*self.file).__bindgen_anon_1.f_path.dentry) })
+    }
+
     /// Returns the position that the next entry is wanted from.
     pub(crate) fn pos(&self) -> u64 {
         self.ctx.pos as u64
@@ -73,7 +82,7 @@ pub(crate) trait DirOperations: Sized + 'static {
     fn iterate_shared(
         dir: &INode<Self::Fs>,
         info: <<Self::Fs as FileSystem>::DirInfo as ForeignOwnable>::Borrowed<'_>,
-        ctx: DirContext<'_>,
+        ctx: DirContext<'_, Self::Fs>,
     ) -> Result;
 }
 
@@ -130,6 +139,7 @@ impl<O: DirOperations> DirOperationsVTable<O> {
                 DirContext {
                     ctx: &mut *ctx,
                     file,
+                    _fs: PhantomData,
                 },
             )
         };
