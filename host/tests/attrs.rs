@@ -269,6 +269,35 @@ fn attributes_to_be_set() {
 }
 
 #[test]
+fn an_exclusive_create_sets_what_the_server_takes() {
+    let plain = SetAttrs {
+        mode: Some(0o666),
+        ..SetAttrs::default()
+    };
+    let masked = SetAttrs {
+        umask: Some(0o27),
+        ..plain
+    };
+    let reduced = SetAttrs {
+        mode: Some(0o640),
+        ..SetAttrs::default()
+    };
+    let none = SetAttrs::default();
+    let takes = |attrs: &[u32]| Bitmap::of(attrs);
+    for (attrs, takes, want) in [
+        (plain, takes(&[33]), (plain, none)),
+        (plain, takes(&[81]), (none, plain)),
+        (plain, takes(&[]), (none, plain)),
+        (masked, takes(&[33, 81]), (masked, none)),
+        (masked, takes(&[33]), (reduced, none)),
+        (masked, takes(&[]), (none, reduced)),
+        (none, takes(&[]), (none, none)),
+    ] {
+        assert_eq!(attrs.for_exclusive(takes), want, "{attrs:?} {takes:?}");
+    }
+}
+
+#[test]
 fn a_mode_with_its_umask() {
     let a = SetAttrs {
         mode: Some(0o666),

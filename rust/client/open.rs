@@ -54,6 +54,7 @@ use rnfs4_proto::{
     status::Status,
     types::{
         access,
+        Bitmap,
         ChangeInfo,
         Fh,
         Opaque,
@@ -288,7 +289,7 @@ impl Server {
             ),
             OpenTarget::File { fh } => (*fh, OpenClaim::Fh),
         };
-        let (how, setattr) = open_how(&req);
+        let (how, setattr) = open_how(&req, self.exclusive());
         let makes = req.create.is_some();
         let beginning = beginning.filter(|_| !makes);
         let ops = (
@@ -330,7 +331,7 @@ impl Server {
 
 /// How the file is made, and what is set behind that: an exclusive create keeps its verifier in the times, and truncation of a
 /// file that is not made is an operation of its own.
-fn open_how(req: &OpenRequest<'_>) -> (OpenHow, Option<Setattr>) {
+fn open_how(req: &OpenRequest<'_>, exclusive: Bitmap) -> (OpenHow, Option<Setattr>) {
     let set = |attrs| {
         Some(Setattr {
             stateid: Stateid::CURRENT,
@@ -340,12 +341,13 @@ fn open_how(req: &OpenRequest<'_>) -> (OpenHow, Option<Setattr>) {
     match &req.create {
         Some(create) if create.exclusive => {
             let verifier = Verifier(random_u64().to_be_bytes());
-            let times = SetAttrs {
+            let (now, behind) = create.attrs.for_exclusive(exclusive);
+            let behind = SetAttrs {
                 atime: Some(SetTime::Server),
                 mtime: Some(SetTime::Server),
-                ..SetAttrs::default()
+                ..behind
             };
-            (OpenHow::Exclusive41(verifier, create.attrs), set(times))
+            (OpenHow::Exclusive41(verifier, now), set(behind))
         }
         Some(create) => (OpenHow::Unchecked(create.attrs), None),
         None if req.truncate => (

@@ -15,6 +15,7 @@ use kernel::{
 };
 use rnfs4_proto::{
     attrs::{
+        fattr4,
         request,
         Attrs,
         FsAttrs, //
@@ -38,6 +39,7 @@ use rnfs4_proto::{
     status::Status,
     together::Foresight,
     types::{
+        Bitmap,
         Fh,
         Fsid, //
     },
@@ -98,6 +100,10 @@ pub(crate) struct Server {
     dtsize: u32,
     name_max: u32,
     max_file_size: u64,
+    /// What an exclusive create can set.
+    exclusive: Bitmap,
+    /// The server reduces modes by the umask.
+    knows_umask: bool,
     io: IoStats,
     #[pin]
     foresight: SpinLock<Foresight>,
@@ -236,6 +242,12 @@ impl Server {
                 wsize,
                 dtsize,
                 name_max: if info.maxname == 0 { 255 } else { info.maxname.min(255) },
+                exclusive: if info.has(fattr4::SUPPATTR_EXCLCREAT) {
+                    info.suppattr_exclcreat
+                } else {
+                    info.supported
+                },
+                knows_umask: info.supported.has(fattr4::MODE_UMASK),
                 max_file_size: if info.maxfilesize == 0 { i64::MAX as u64 } else { info.maxfilesize },
                 io: IoStats::new(),
                 foresight <- new_spinlock!(Foresight::new()),
@@ -371,6 +383,16 @@ impl Server {
     /// Largest file in bytes.
     pub(crate) fn max_file_size(&self) -> u64 {
         self.max_file_size
+    }
+
+    /// What an exclusive create can set.
+    pub(super) fn exclusive(&self) -> Bitmap {
+        self.exclusive
+    }
+
+    /// Whether the server takes the umask, and applies it where no default ACL rules.
+    pub(crate) fn knows_umask(&self) -> bool {
+        self.knows_umask
     }
 
     /// How this mount calls on behalf of `cred`.

@@ -70,7 +70,7 @@ fn open(
         exclusive,
         attrs: rnfs4_proto::setattrs::SetAttrs {
             size: truncate.then_some(0),
-            ..with_mode(mode)
+            ..with_mode(dir, mode)
         },
     });
     let creates = create.is_some();

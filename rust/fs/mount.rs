@@ -125,6 +125,7 @@ fn connect(fc: &FsContext<Rnfs4Fs>, options: &MountOptions) -> Result<Connected>
             let mut params = options.params(fc)?;
             params.minorversion = 1;
             Server::connect(fc.global(), fc.net_ns(), params)?
+        sb.set_no_umask();
         }
         res => res?,
     };

@@ -50,15 +50,27 @@ use super::{
 use crate::{
     client::StatusExt,
     sys::{
-        cred::current_cred,
+        cred::{
+            current_cred,
+            current_umask, //
+        },
         fs::mode, //
     },
 };
 
-/// The attributes of something new with these mode bits.
-pub(super) fn with_mode(mode: u16) -> SetAttrs {
+/// The attributes of something new in `dir` with these mode bits, which the VFS has not taken the umask off: it has no say where
+/// `dir` has a default ACL, which is the server's to know.
+pub(super) fn with_mode(dir: &Inode, mode: u16) -> SetAttrs {
+    let (mode, umask) = (u32::from(mode) & 0o7777, current_umask());
+    if dir.server().knows_umask() {
+        return SetAttrs {
+            mode: Some(mode),
+            umask: Some(umask),
+            ..SetAttrs::default()
+        };
+    }
     SetAttrs {
-        mode: Some(u32::from(mode) & 0o7777),
+        mode: Some(mode & !umask),
         ..SetAttrs::default()
     }
 }
@@ -122,7 +134,7 @@ fn failed(dir: &Inode, dentry: &Dentry, e: Error) {
 
 /// Answers `->mkdir()`.
 pub(super) fn mkdir(dir: &Inode, dentry: &ChildDentry, mode: u16) -> Result<Option<ARef<Dentry>>> {
-    create(dir, dentry, CreateType::Dir, with_mode(mode))
+    create(dir, dentry, CreateType::Dir, with_mode(dir, mode))
 }
 
 /// Answers `->symlink()`.
@@ -131,7 +143,11 @@ pub(super) fn symlink(dir: &Inode, dentry: &ChildDentry, target: &CStr) -> Resul
     if target.len() > LINK_MAX {
         return Err(ENAMETOOLONG);
     }
-    create(dir, dentry, CreateType::Link(target), with_mode(0o777)).map(drop)
+    let attrs = SetAttrs {
+        mode: Some(0o777),
+        ..SetAttrs::default()
+    };
+    create(dir, dentry, CreateType::Link(target), attrs).map(drop)
 }
 
 /// Answers `->mknod()`; `mode` has the type.
@@ -150,7 +166,7 @@ pub(super) fn mknod(
         mode::S_IFREG | 0 => return super::atomic_open::create(dir, dentry, mode_bits),
         _ => return Err(EINVAL),
     };
-    create(dir, dentry, kind, with_mode(mode_bits)).map(drop)
+    create(dir, dentry, kind, with_mode(dir, mode_bits)).map(drop)
 }
 
 /// Answers `->link()`.

@@ -73,6 +73,32 @@ impl SetAttrs {
         *self == Self::default()
     }
 
+    /// Parts them into what an exclusive create can set, by what the server `takes` there
+    /// (`suppattr_exclcreat`), and what is to be set right behind that. SETATTR knows no umask: where
+    /// the mode comes so late, a default ACL has no say.
+    pub fn for_exclusive(self, takes: Bitmap) -> (Self, Self) {
+        let takes_mode = takes.has(fattr4::MODE);
+        let takes_umask = takes.has(fattr4::MODE_UMASK);
+        let fits = match self.umask {
+            Some(_) => takes_umask,
+            None => takes_mode,
+        };
+        if fits || self.mode.is_none() {
+            return (self, Self::default());
+        }
+        let mode = self.mode.map(|mode| mode & !self.umask.unwrap_or(0));
+        let now = Self {
+            mode: mode.filter(|_| takes_mode),
+            umask: None,
+            ..self
+        };
+        let behind = Self {
+            mode: mode.filter(|_| !takes_mode),
+            ..Self::default()
+        };
+        (now, behind)
+    }
+
     /// Which attributes are to be set, by number.
     pub fn mask(&self) -> Bitmap {
         let mut mask = Bitmap::EMPTY;

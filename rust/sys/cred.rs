@@ -22,6 +22,12 @@ pub(crate) fn current_cred() -> ARef<Credential> {
     }
 }
 
+/// The calling task's umask: the permission bits that what it makes is not to have.
+pub(crate) fn current_umask() -> u32 {
+    // SAFETY: The function only reads from the current task.
+    unsafe { bindings::current_umask() as u32 }
+}
+
 /// The credential under which a client talks to its server about itself: root's, as AUTH_SYS knows it.
 pub(crate) fn machine_cred() -> ARef<Credential> {
     // SAFETY: `rpc_machine_cred()` returns a static credential.

@@ -30,6 +30,11 @@ const struct cred *rnfs4_helper_get_current_cred(void)
 	return get_current_cred();
 }
 
+int rnfs4_helper_current_umask(void)
+{
+	return current_umask();
+}
+
 bool rnfs4_helper_fatal_signal_pending(struct task_struct *task)
 {
 	return fatal_signal_pending(task);

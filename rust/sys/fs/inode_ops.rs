@@ -53,7 +53,7 @@ pub(crate) trait InodeOperations: Sized + 'static {
     }
 
     /// Looks up, creates and opens in one go. `dir` is locked, for writing where the open may create. `mode` has the
-    /// umask applied.
+    /// umask applied, unless `NewSuperBlock::set_no_umask` was called.
     fn atomic_open(
         _dir: &INode<Self::Fs>,
         _dentry: &ChildDentry<Self::Fs>,

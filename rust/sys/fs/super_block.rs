@@ -129,6 +129,11 @@ impl<'a, T: SuperOperations> NewSuperBlock<'a, T> {
         self.raw(|sb| sb.s_magic = magic as ffi::c_ulong);
     }
 
+    /// Leaves the umask to the file system (`SB_I_NOUMASK`).
+    pub(crate) fn set_no_umask(&mut self) {
+        self.raw(|sb| sb.s_iflags |= kb::SB_I_NOUMASK as ffi::c_ulong);
+    }
+
     /// Sets the size in bytes that files cannot grow beyond.
     pub(crate) fn set_maxbytes(&mut self, maxbytes: u64) {
         self.raw(|sb| {
