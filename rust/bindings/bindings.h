@@ -15,6 +15,7 @@
 #include <linux/dcache.h>
 #include <linux/errseq.h>
 #include <linux/exportfs.h>
+#include <linux/fileattr.h>
 #include <linux/filelock.h>
 #include <linux/fs.h>
 #include <linux/fs_context.h>

@@ -18,7 +18,8 @@ use rnfs4_proto::{
         fattr4,
         request,
         Attrs,
-        FsAttrs, //
+        FsAttrs,
+        CHANGE_TYPE_IS_UNDEFINED, //
     },
     compound::{
         Batch,
@@ -64,6 +65,7 @@ use super::{
     },
 };
 use crate::sys::{
+    fs::FileFlags,
     mm::PageVec,
     net::NetNs,
     sunrpc::PagedReply,
@@ -100,10 +102,13 @@ pub(crate) struct Server {
     dtsize: u32,
     name_max: u32,
     max_file_size: u64,
+    file_flags: FileFlags,
     /// What an exclusive create can set.
     exclusive: Bitmap,
     /// The server reduces modes by the umask.
     knows_umask: bool,
+    /// The change attribute only grows.
+    change_grows: bool,
     io: IoStats,
     #[pin]
     foresight: SpinLock<Foresight>,
@@ -242,12 +247,18 @@ impl Server {
                 wsize,
                 dtsize,
                 name_max: if info.maxname == 0 { 255 } else { info.maxname.min(255) },
+                file_flags: FileFlags {
+                    case_insensitive: info.case_insensitive,
+                    case_preserving: info.case_preserving || !info.has(fattr4::CASE_PRESERVING),
+                },
                 exclusive: if info.has(fattr4::SUPPATTR_EXCLCREAT) {
                     info.suppattr_exclcreat
                 } else {
                     info.supported
                 },
                 knows_umask: info.supported.has(fattr4::MODE_UMASK),
+                change_grows: info.has(fattr4::CHANGE_ATTR_TYPE)
+                    && info.change_attr_type != CHANGE_TYPE_IS_UNDEFINED,
                 max_file_size: if info.maxfilesize == 0 { i64::MAX as u64 } else { info.maxfilesize },
                 io: IoStats::new(),
                 foresight <- new_spinlock!(Foresight::new()),
@@ -385,6 +396,11 @@ impl Server {
         self.max_file_size
     }
 
+    /// How names behave.
+    pub(crate) fn file_flags(&self) -> FileFlags {
+        self.file_flags
+    }
+
     /// What an exclusive create can set.
     pub(super) fn exclusive(&self) -> Bitmap {
         self.exclusive
@@ -393,6 +409,11 @@ impl Server {
     /// Whether the server takes the umask, and applies it where no default ACL rules.
     pub(crate) fn knows_umask(&self) -> bool {
         self.knows_umask
+    }
+
+    /// Whether a change attribute only grows.
+    pub(crate) fn change_grows(&self) -> bool {
+        self.change_grows
     }
 
     /// How this mount calls on behalf of `cred`.

@@ -42,6 +42,7 @@ use crate::{
         Access,
         DirContext,
         DirOperations,
+        FileFlags,
         Iattr,
         InodeOperations,
         KStat,
@@ -128,6 +129,10 @@ impl InodeOperations for Dir {
 
     fn permission_rcu(info: &InodeInfo, wanted: Access) -> Option<Result> {
         access::permission_rcu(info, wanted)
+    }
+
+    fn fileattr_get(inode: &Inode) -> FileFlags {
+        inode.server().file_flags()
     }
 }
 

@@ -138,7 +138,8 @@ fn ask(dir: &Inode, name: &[u8]) -> Result<Option<(Fh, Attrs, Stamp)>> {
 /// Notes that the name is right as of what is known of its directory.
 pub(super) fn mark(dir: &Inode, dentry: &Dentry, positive: bool) {
     let remember = match dir.server().params().lookupcache {
-        LookupCache::All => true,
+        // Where it is made in another case, it is there in this one.
+        LookupCache::All => positive || !dir.server().file_flags().case_insensitive,
         LookupCache::Positive => positive,
         LookupCache::None => false,
     };

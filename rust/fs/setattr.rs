@@ -36,6 +36,7 @@ use crate::{
         cred::current_cred,
         fs::{
             Access,
+            FileFlags,
             Iattr,
             InodeOperations,
             KStat,
@@ -65,6 +66,10 @@ impl InodeOperations for FileInode {
 
     fn permission_rcu(info: &InodeInfo, wanted: Access) -> Option<Result> {
         access::permission_rcu(info, wanted)
+    }
+
+    fn fileattr_get(inode: &Inode) -> FileFlags {
+        inode.server().file_flags()
     }
 }
 

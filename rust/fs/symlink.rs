@@ -36,6 +36,7 @@ use crate::{
     sys::{
         cred::current_cred,
         fs::{
+            FileFlags,
             Iattr,
             InodeOperations,
             KStat, //
@@ -74,6 +75,10 @@ impl InodeOperations for Link {
             return None;
         }
         info.link.get()
+    }
+
+    fn fileattr_get(inode: &Inode) -> FileFlags {
+        inode.server().file_flags()
     }
 }
 

@@ -77,6 +77,9 @@ pub mod fattr4 {
     pub const XATTR_SUPPORT: u32 = 82;
 }
 
+/// A `change_attr_type` (RFC 7862, 12.2.3): nothing is known of how the change attribute changes.
+pub const CHANGE_TYPE_IS_UNDEFINED: u32 = 4;
+
 /// Sets of attributes to ask for.
 pub mod request {
     use super::fattr4::*;

@@ -168,6 +168,27 @@ impl<'a, T: FileSystem> Iattr<'a, T> {
     }
 }
 
+/// How the names of an inode's file system behave, which `lsattr` shows (`struct file_kattr`).
+#[derive(Clone, Copy)]
+pub(crate) struct FileFlags {
+    /// Upper and lower case are the same.
+    pub(crate) case_insensitive: bool,
+    /// A name keeps the case in which it was given.
+    pub(crate) case_preserving: bool,
+}
+
+impl FileFlags {
+    pub(super) fn fill(self, attr: &mut bindings::file_kattr) {
+        if self.case_insensitive {
+            attr.fsx_xflags |= bindings::FS_XFLAG_CASEFOLD;
+            attr.flags |= bindings::FS_CASEFOLD_FL;
+        }
+        if !self.case_preserving {
+            attr.fsx_xflags |= bindings::FS_XFLAG_CASENONPRESERVING;
+        }
+    }
+}
+
 /// What `stat()` tells (`struct kstat`).
 pub(crate) struct KStat<'a>(&'a mut kb::kstat);
 
@@ -189,15 +210,27 @@ impl<'a> KStat<'a> {
         }
     }
 
-    /// Sets the number that changes with each change (`STATX_CHANGE_COOKIE`).
-    pub(crate) fn set_change_cookie(&mut self, change: u64) {
+    /// Sets the number that changes with each change (`STATX_CHANGE_COOKIE`); `monotonic` if it only grows.
+    pub(crate) fn set_change_cookie(&mut self, change: u64, monotonic: bool) {
         self.0.change_cookie = change;
         self.0.result_mask |= bindings::STATX_CHANGE_COOKIE;
+        self.0.attributes_mask |= kb::STATX_ATTR_CHANGE_MONOTONIC as u64;
+        if monotonic {
+            self.0.attributes |= kb::STATX_ATTR_CHANGE_MONOTONIC as u64;
+        }
     }
 
     /// Sets the preferred I/O size in bytes.
     pub(crate) fn set_blksize(&mut self, blksize: u32) {
         self.0.blksize = blksize;
+    }
+
+    /// Sets what `O_DIRECT` asks of a program's memory and of its offsets, in bytes (`STATX_DIOALIGN`, `STATX_DIO_READ_ALIGN`).
+    pub(crate) fn set_dio_align(&mut self, mem: u32, offset: u32) {
+        self.0.dio_mem_align = mem;
+        self.0.dio_offset_align = offset;
+        self.0.dio_read_offset_align = offset;
+        self.0.result_mask |= kb::STATX_DIOALIGN | kb::STATX_DIO_READ_ALIGN;
     }
 
     /// Sets the birth time.

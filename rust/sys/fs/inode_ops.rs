@@ -28,6 +28,7 @@ use super::{
     Access,
     ChildDentry,
     Dentry,
+    FileFlags,
     FileSystem,
     INode,
     Iattr,
@@ -149,6 +150,11 @@ pub(crate) trait InodeOperations: Sized + 'static {
         _info: &<Self::Fs as FileSystem>::InodeInfo,
         _access: Access,
     ) -> Option<Result> {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// Tells how names behave in the file system of the inode.
+    fn fileattr_get(_inode: &INode<Self::Fs>) -> FileFlags {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
 
@@ -375,6 +381,28 @@ impl<O: InodeOperations> InodeOperationsVTable<O> {
 
     /// # Safety
     ///
+    /// As for `lookup`; the dentry is positive.
+    unsafe extern "C" fn fileattr_get(
+        dentry: *mut kb::dentry,
+        attr: *mut kb::file_kattr,
+    ) -> ffi::c_int {
+        // SAFETY: By the contract. Both declarations of `file_kattr` are of the same C type, of which the kernel crate knows the
+        // name alone.
+        let (dentry, attr) = unsafe {
+            (
+                Dentry::<O::Fs>::from_raw(dentry),
+                &mut *attr.cast::<bindings::file_kattr>(),
+            )
+        };
+        let Some(inode) = dentry.inode() else {
+            return ENOENT.to_errno();
+        };
+        O::fileattr_get(inode).fill(attr);
+        0
+    }
+
+    /// # Safety
+    ///
     /// As for `lookup`; with `MAY_NOT_BLOCK` in an RCU walk, which keeps the inode from being freed.
     unsafe extern "C" fn permission(
         _idmap: *mut kb::mnt_idmap,
@@ -488,6 +516,11 @@ impl<O: InodeOperations> InodeOperationsVTable<O> {
                 },
                 getattr: if O::HAS_GETATTR {
                     Some(Self::getattr)
+                } else {
+                    None
+                },
+                fileattr_get: if O::HAS_FILEATTR_GET {
+                    Some(Self::fileattr_get)
                 } else {
                     None
                 },
