@@ -29,6 +29,10 @@ module! {
     license: "GPL",
     alias: ["fs-rnfs4"],
     params: {
+        mountpoint_expiry_timeout: u32 {
+            default: 500,
+            description: "Seconds between two looks at the server's other file systems that a walk has mounted: each goes at the second since it was last used; 0: they stay",
+        },
         recover_lost_locks: bool {
             default: false,
             description: "Set locks again that the server has lost or taken away, although others may have changed the data meanwhile",

@@ -20,8 +20,8 @@
 #include <linux/fs.h>
 #include <linux/fs_context.h>
 #include <linux/fs_parser.h>
-#include <linux/iversion.h>
 #include <linux/fs_struct.h>
+#include <linux/iversion.h>
 #include <linux/kthread.h>
 #include <linux/mount.h>
 #include <linux/namei.h>

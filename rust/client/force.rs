@@ -45,6 +45,8 @@ const DOOMED_MS: u64 = 1000;
 #[pin_data]
 pub(crate) struct Force {
     client: Arc<Client>,
+    /// The mount that it is a submount of.
+    above: Option<Arc<Force>>,
     /// The mount's tasks.
     rpc: RpcClnt,
     /// How many times everything was to end.
@@ -80,11 +82,16 @@ impl WorkItem for Force {
 }
 
 impl Force {
-    /// For the mount whose tasks `rpc` has. May sleep.
-    pub(super) fn new(client: &Arc<Client>, rpc: RpcClnt) -> Result<Arc<Self>> {
+    /// For the mount whose tasks `rpc` has, which may be a submount of the one `above`. May sleep.
+    pub(super) fn new(
+        client: &Arc<Client>,
+        rpc: RpcClnt,
+        above: Option<&Arc<Force>>,
+    ) -> Result<Arc<Self>> {
         Arc::pin_init(
             pin_init!(Self {
                 client: client.clone(),
+                above: above.cloned(),
                 rpc,
                 rounds: Atomic::new(0),
                 forced_ms: Atomic::new(0),
@@ -123,10 +130,22 @@ impl Force {
         self.doomed.load(Relaxed)
     }
 
+    /// Whether it was for this mount, or one that it lies in and that goes with it, that somebody said `umount -f` just now.
+    fn was_forced(&self) -> bool {
+        let mut at = Some(self);
+        while let Some(force) = at {
+            let forced = force.forced_ms.load(Relaxed);
+            if forced != 0 && now_ms().saturating_sub(forced) < FORCED_MS {
+                return true;
+            }
+            at = force.above.as_deref();
+        }
+        false
+    }
+
     /// The superblock is about to be killed by this process. May sleep.
     pub(super) fn kill_begin(self: &Arc<Self>) {
-        let forced = self.forced_ms.load(Relaxed);
-        if forced != 0 && now_ms().saturating_sub(forced) < FORCED_MS {
+        if self.was_forced() {
             self.doom();
         }
         *self.watched.lock() = Some(ARef::from(&**kernel::current!()));

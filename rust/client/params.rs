@@ -4,6 +4,7 @@
 
 use kernel::{
     alloc::KVec,
+    prelude::*,
     str::CString,
     time::msecs_to_jiffies, //
 };
@@ -82,6 +83,19 @@ pub(crate) struct MountParams {
     pub(crate) nosharecache: bool,
     /// `clientaddr=`, shown again; callbacks use the fore channel's connection.
     pub(crate) clientaddr: Option<CString>,
+}
+
+impl MountParams {
+    /// Those of a submount: the same, but for the path, which it has none of. May sleep.
+    pub(super) fn for_submount(&self) -> Result<Self> {
+        let clientaddr = self.clientaddr.as_ref();
+        Ok(Self {
+            hostname: self.hostname.to_cstring()?,
+            path: KVec::new(),
+            clientaddr: clientaddr.map(|addr| addr.to_cstring()).transpose()?,
+            ..*self
+        })
+    }
 }
 
 /// The longest major timeout, in tenths of a second.

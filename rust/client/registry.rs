@@ -128,6 +128,16 @@ impl Registry {
         Ok(user)
     }
 
+    /// One more hold on a client that there is one on. May sleep.
+    pub(super) fn hold(&self, user: &ClientUser) -> ClientUser {
+        let mut clients = self.clients.lock();
+        let entry = clients.iter_mut().find(|e| Arc::ptr_eq(&e.client, &user.0));
+        if let Some(entry) = entry {
+            entry.users += 1;
+        }
+        ClientUser(user.0.clone())
+    }
+
     fn put(self: &Arc<Self>, client: &Arc<Client>) {
         let mut clients = self.clients.lock();
         let Some(at) = clients.iter().position(|e| Arc::ptr_eq(&e.client, client)) else {

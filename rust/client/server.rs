@@ -4,11 +4,14 @@
 
 use kernel::{
     cred::Credential,
+    new_mutex,
     new_spinlock,
     prelude::*,
     seq_file::SeqFile,
+    str::CString,
     sync::{
         Arc,
+        Mutex,
         SpinLock, //
     },
     time::msecs_to_jiffies, //
@@ -34,6 +37,7 @@ use rnfs4_proto::{
         fh::{
             Getfh,
             Lookup,
+            Putfh,
             Putrootfh, //
         },
     },
@@ -65,6 +69,7 @@ use super::{
     },
 };
 use crate::sys::{
+    cred::current_cred,
     fs::FileFlags,
     mm::PageVec,
     net::NetNs,
@@ -109,6 +114,9 @@ pub(crate) struct Server {
     knows_umask: bool,
     /// The change attribute only grows.
     change_grows: bool,
+    /// Directories that somebody has mounted, by what they were called then.
+    #[pin]
+    roots: Mutex<KVec<Root>>,
     io: IoStats,
     #[pin]
     foresight: SpinLock<Foresight>,
@@ -133,6 +141,12 @@ pub(crate) struct Connected {
     pub(crate) root_fh: Fh,
     /// Its attributes.
     pub(crate) root_attrs: Attrs,
+}
+
+/// A directory that is the root of a mount.
+struct Root {
+    fh: Fh,
+    name: CString,
 }
 
 /// One component of the exported path.
@@ -178,7 +192,7 @@ impl Server {
             )?;
         }
         let rpc = client.mount_rpc(params.timeout())?;
-        let force = Force::new(&client, rpc)?;
+        let force = Force::new(&client, rpc, None)?;
         let how = How {
             cred: client.cred(),
             privileged: false,
@@ -210,6 +224,49 @@ impl Server {
             root_fh,
             root_attrs,
         })
+    }
+
+    /// The file system that `fh` is the root of, as a submount of this one: with the same options, its own limits, and by the same
+    /// client. One round trip. May sleep; killable.
+    #[inline(never)]
+    pub(crate) fn below(self: &Arc<Self>, fh: &Fh) -> Result<Connected> {
+        let ops = (
+            Putfh(fh),
+            Getattr(request::INODE),
+            GetFsattr(request::FSINFO),
+        );
+        let (putfh, getattr, fsattr) = self.call(&current_cred(), ops)?;
+        putfh.errno()?;
+        let (root_attrs, info) = (getattr.errno()?, fsattr.errno()?);
+        let client = self.client.registry().hold(&self.client);
+        let params = self.params.for_submount()?;
+        let rpc = client.mount_rpc(params.timeout())?;
+        let force = Force::new(&client, rpc, Some(&self.force))?;
+        let server = Self::new(force, client, params, &root_attrs, &info)?;
+        server.client.add_server(&server)?;
+        Ok(Connected {
+            server,
+            root_fh: *fh,
+            root_attrs,
+        })
+    }
+
+    /// Remembers what a root of the superblock is called, `HOST:/PATH`. May sleep.
+    pub(crate) fn set_root_name(&self, fh: &Fh, name: &CStr) -> Result {
+        let name = name.to_cstring()?;
+        let mut roots = self.roots.lock();
+        match roots.iter_mut().find(|root| root.fh == *fh) {
+            Some(root) => root.name = name,
+            None => roots.push(Root { fh: *fh, name }, GFP_KERNEL)?,
+        }
+        Ok(())
+    }
+
+    /// What that root is called, if it is one. May sleep.
+    pub(crate) fn root_name(&self, fh: &Fh) -> Result<Option<CString>> {
+        let roots = self.roots.lock();
+        let root = roots.iter().find(|root| root.fh == *fh);
+        Ok(root.map(|root| root.name.to_cstring()).transpose()?)
     }
 
     /// Not part of its caller, whose frame holds the replies.
@@ -259,6 +316,7 @@ impl Server {
                 knows_umask: info.supported.has(fattr4::MODE_UMASK),
                 change_grows: info.has(fattr4::CHANGE_ATTR_TYPE)
                     && info.change_attr_type != CHANGE_TYPE_IS_UNDEFINED,
+                roots <- new_mutex!(KVec::new()),
                 max_file_size: if info.maxfilesize == 0 { i64::MAX as u64 } else { info.maxfilesize },
                 io: IoStats::new(),
                 foresight <- new_spinlock!(Foresight::new()),

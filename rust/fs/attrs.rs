@@ -159,9 +159,8 @@ impl AttrCache {
         })
     }
 
-    /// Notes, for a new inode, that the object is of this file system where the mount is of another. As long as both share
-    /// one superblock, their file ids must not make the same inode numbers: a program that walks the tree would take that
-    /// for a loop.
+    /// Notes, for a new inode, that the object is of this file system where the mount is of another: a file that something is
+    /// mounted on at the server. (A directory becomes a mount point here.) Its number must not be that of another file.
     pub(super) fn set_fsid(&self, object: Fsid, mount: Fsid) {
         self.mix.store(mix(object, mount), Relaxed);
     }

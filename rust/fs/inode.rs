@@ -36,6 +36,7 @@ use super::{
     dir,
     file,
     setattr,
+    submount,
     symlink,
     Inode,
     InodeInfo,
@@ -70,16 +71,16 @@ use crate::{
 /// Who owns what the server gives a name that is no number.
 const NOBODY: u32 = 65534;
 
-/// `statx()` flags and masks that matter here.
 /// What a program's memory is best aligned to for `O_DIRECT`, in bytes; the offset is, to a page. It is no must: the C client gives
 /// the same.
 const DIO_MEM_ALIGN: u32 = 4;
 
+/// `statx()` flags and masks that matter here.
 const AT_STATX_FORCE_SYNC: u32 = 0x2000;
 const AT_STATX_DONT_SYNC: u32 = 0x4000;
 const STATX_TIMES: u32 = 0x40 | 0x80 | 0x4000_0000;
-const STATX_VOLATILE: u32 = 0x07fe & !0x100 | 0x800 | 0x4000_0000;
 const STATX_DIO: u32 = 0x2000 | 0x2_0000;
+const STATX_VOLATILE: u32 = 0x07fe & !0x100 | 0x800 | 0x4000_0000;
 
 impl Inode {
     /// The server.
@@ -194,7 +195,10 @@ fn fill(
     if attrs.has(fattr4::FSID) {
         new.info().attrs.set_fsid(attrs.fsid, new.server().fsid());
     }
-    let ino = if attrs.has(fattr4::FILEID) {
+    let is_point = submount::is_point(new.server(), attrs);
+    let ino = if is_point && attrs.has(fattr4::MOUNTED_ON_FILEID) {
+        attrs.mounted_on_fileid
+    } else if attrs.has(fattr4::FILEID) {
         new.info().attrs.ino(attrs.fileid)
     } else {
         u64::from(new.fh().hash())
@@ -207,6 +211,10 @@ fn fill(
             new.set_inode_ops(inode_ops::<setattr::FileInode>());
             new.set_file_ops(file_ops::<Rnfs4Fs>());
             new.set_mapping_ops(address_space_ops::<Rnfs4Fs>(), file::LARGE_FOLIOS);
+        }
+        NfsType::Dir if is_point => {
+            new.set_inode_ops(inode_ops::<submount::MountPoint>());
+            new.set_automount();
         }
         NfsType::Dir => {
             new.set_inode_ops(inode_ops::<dir::Dir>());
@@ -423,6 +431,9 @@ pub(super) fn stat(inode: &Inode, mut stat: KStat<'_>, request_mask: u32, flags:
         stat.set_btime(btime);
     }
     drop(known);
+    if request_mask & STATX_DIO != 0 && inode.is_reg() {
+        stat.set_dio_align(DIO_MEM_ALIGN, PAGE_SIZE as u32);
+    }
     let server = inode.server();
     stat.set_blksize(if inode.is_dir() {
         server.dtsize()
@@ -431,6 +442,3 @@ pub(super) fn stat(inode: &Inode, mut stat: KStat<'_>, request_mask: u32, flags:
     });
     Ok(())
 }
-    if request_mask & STATX_DIO != 0 && inode.is_reg() {
-        stat.set_dio_align(DIO_MEM_ALIGN, PAGE_SIZE as u32);
-    }

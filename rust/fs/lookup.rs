@@ -248,7 +248,8 @@ impl DentryOperations for Rnfs4Fs {
         if flags.is_excl() || flags.is_reval() || !is_unchanged(dir, dentry)? {
             return revalidate_by_name(dir, name, dentry, inode);
         }
-        if flags.is_open() && inode.is_dir() && !dir.server().params().nocto {
+        let is_listed = inode.is_dir() && !inode.is_automount();
+        if flags.is_open() && is_listed && !dir.server().params().nocto {
             // Close-to-open consistency for those that OPEN is not for.
             return match getattr(inode, &current_cred()) {
                 Ok(()) => Ok(true),

@@ -3,9 +3,9 @@
 //! The file system: what the VFS asks for, in terms of what the client offers.
 //!
 //! One file a subject: [`mount`] and [`options`] make a superblock, [`inode`] and [`attrs`] keep what is known of a file,
-//! [`access`] what its users may do, [`lookup`], [`atomic_open`], [`namei`] and [`silly`] deal with names, [`readdir`] and
-//! [`symlink`] with what directories and links hold, [`file`], [`read`], [`beginning`], [`write`], [`rider`], [`commit`] and
-//! [`direct`] with data, [`lock`] with locks.
+//! [`access`] what its users may do, [`lookup`], [`atomic_open`], [`namei`] and [`silly`] deal with names, [`submount`] with
+//! where another file system begins, [`readdir`] and [`symlink`] with what directories and links hold, [`file`], [`read`],
+//! [`beginning`], [`write`], [`rider`], [`commit`] and [`direct`] with data, [`lock`] with locks.
 //!
 //! Lock order: a directory's or file's `i_rwsem`, then folio locks, then the spinlocks: [`attrs::AttrCache`], and in it
 //! `i_lock`; [`inode_write::InodeWrite`] is never held together with the attributes' lock.
@@ -33,6 +33,7 @@ mod rider;
 mod setattr;
 mod silly;
 mod stats;
+mod submount;
 mod super_block;
 mod symlink;
 mod write;

@@ -14,10 +14,12 @@ use super::{
         same_options,
         MountOptions, //
     },
+    submount,
     super_block::{
         BLOCK_BITS,
         MAGIC, //
     },
+    Dentry,
     Origin,
     Rnfs4Fs,
     Stamp,
@@ -62,12 +64,16 @@ impl FsContextOperations for Rnfs4Fs {
     fn get_tree(fc: &mut FsContext<Self>, options: &mut MountOptions) -> Result {
         // First, since a server that is connected to is to be disconnected from.
         let room = KBox::new_uninit(GFP_KERNEL)?;
+        let source = fc.source().map(CStr::to_cstring).transpose()?;
         let sent = Stamp::now();
         let Connected {
             server,
             root_fh,
             root_attrs,
-        } = connect(fc, options).inspect_err(|e| explain(fc, *e))?;
+        } = match options.point.take() {
+            Some(point) => point.connect()?,
+            None => connect(fc, options).inspect_err(|e| explain(fc, *e))?,
+        };
         let params = server.params();
         if params.noac {
             fc.set_synchronous();
@@ -80,6 +86,9 @@ impl FsContextOperations for Rnfs4Fs {
         }
         let share = !params.nosharecache;
         fc.get_tree(room.write(SuperInfo { server }), share, |sb| {
+            if let Some(source) = &source {
+                sb.info().server.set_root_name(&root_fh, source)?;
+            }
             fhget(sb, &root_fh, &root_attrs, Origin::Fetched(sent))
         })
     }
@@ -104,10 +113,19 @@ impl FsContextOperations for Rnfs4Fs {
             && same_options(old, new)
     }
 
+    fn submount(fc: &mut FsContext<Self>, options: &mut MountOptions, point: &Dentry) -> Result {
+        submount::prepare(fc, options, point)
+    }
+
+    fn submount_expiry() -> u32 {
+        crate::module_parameters::mountpoint_expiry_timeout.value()
+    }
+
     fn fill_super(sb: &mut NewSuperBlock<'_, Self>) -> Result {
         let server = &sb.info().server;
         let (max_file_size, rsize) = (server.max_file_size(), u64::from(server.rsize()));
         sb.set_magic(MAGIC);
+        sb.set_no_umask();
         sb.set_maxbytes(max_file_size);
         sb.set_time_gran(TIME_GRAN);
         sb.set_blocksize_bits(BLOCK_BITS);
@@ -125,7 +143,6 @@ fn connect(fc: &FsContext<Rnfs4Fs>, options: &MountOptions) -> Result<Connected>
             let mut params = options.params(fc)?;
             params.minorversion = 1;
             Server::connect(fc.global(), fc.net_ns(), params)?
-        sb.set_no_umask();
         }
         res => res?,
     };

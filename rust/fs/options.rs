@@ -9,7 +9,10 @@ use kernel::{
     str::CString, //
 };
 
-use super::Rnfs4Fs;
+use super::{
+    submount::Point,
+    Rnfs4Fs, //
+};
 use crate::{
     client::{
         LocalLock,
@@ -64,6 +67,8 @@ pub(crate) struct MountOptions {
     nosharecache: Option<bool>,
     /// What is not known is passed over.
     sloppy: bool,
+    /// Of a submount, which has the options of its parent: where it belongs.
+    pub(super) point: Option<Point>,
 }
 
 /// An option that is being read, with what it takes to complain about it.
@@ -496,7 +501,7 @@ fn components(fc: &FsContext<Rnfs4Fs>, path: &[u8]) -> Result<KVec<KVec<u8>>> {
 }
 
 /// These bytes, which come from a C string, as one.
-fn cstring(bytes: &[u8]) -> Result<CString> {
+pub(super) fn cstring(bytes: &[u8]) -> Result<CString> {
     let mut buf = KVec::with_capacity(bytes.len() + 1, GFP_KERNEL)?;
     buf.extend_from_slice(bytes, GFP_KERNEL)?;
     buf.push(0, GFP_KERNEL)?;

@@ -22,7 +22,9 @@ use kernel::{
         VTABLE_DEFAULT_ERROR, //
     },
     ffi,
+    page::PAGE_SIZE,
     prelude::*,
+    str::CString,
     sync::aref::{
         ARef,
         AlwaysRefCounted, //
@@ -36,8 +38,10 @@ use kernel::{
 use rnfs4_bindings as bindings;
 
 use super::{
+    automount::d_automount,
     DentryOps,
     FileSystem,
+    FsContextOperations,
     INode,
     SuperBlock, //
 };
@@ -121,6 +125,31 @@ impl<T: FileSystem> Dentry<T> {
     pub(crate) fn set_time(&self, time: u64) {
         // SAFETY: The dentry is valid; the word is written at once.
         unsafe { (&raw mut (*self.as_ptr()).d_time).write_volatile(time as ffi::c_ulong) };
+    }
+
+    /// Returns the root of the tree that the dentry is in now, and the way from there: it begins with a slash. `ENAMETOOLONG` where
+    /// it has more bytes than a page. May sleep.
+    pub(crate) fn path_from_root(&self) -> Result<(ARef<Self>, CString)> {
+        let mut root = ARef::from(self);
+        while !root.is_root() {
+            // SAFETY: The dentry is valid; the call returns a reference to its parent, which is never null.
+            root = unsafe {
+                let parent = kb::dget_parent(root.as_ptr());
+                ARef::from_raw(NonNull::new_unchecked(parent).cast())
+            };
+        }
+        let mut buf = KVec::<u8>::from_elem(0, PAGE_SIZE, GFP_KERNEL)?;
+        // SAFETY: The dentry is valid, and so is the buffer for as many bytes.
+        let path = from_err_ptr(unsafe {
+            bindings::dentry_path_raw(
+                self.as_ptr(),
+                buf.as_mut_ptr().cast(),
+                PAGE_SIZE as ffi::c_int,
+            )
+        })?;
+        // SAFETY: The path is a string in the buffer.
+        let path = unsafe { CStr::from_char_ptr(path) }.to_cstring()?;
+        Ok((root, path))
     }
 
     /// Tells whether the dentry is not in the hash that lookups go through.
@@ -394,7 +423,7 @@ impl LookupFlags {
 
 /// The operations of a file system on its dentries.
 #[vtable]
-pub(crate) trait DentryOperations: FileSystem {
+pub(crate) trait DentryOperations: FsContextOperations {
     /// Tells whether the name still stands for what the dentry says. May sleep. `dir` is the directory in which the
     /// walk met the name.
     fn d_revalidate(
@@ -575,6 +604,7 @@ impl<T: DentryOperations> DentryOperationsVTable<T> {
                 },
                 d_init: Some(Self::d_init),
                 d_release: Some(Self::d_release),
+                d_automount: Some(d_automount::<T>),
                 ..pin_init::zeroed()
             })
         }

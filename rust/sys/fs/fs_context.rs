@@ -26,6 +26,7 @@ use super::{
     check,
     d_obtain_root,
     super_block::NewSuperBlock,
+    Dentry,
     FileSystem,
     INode,
     Registration,
@@ -35,7 +36,7 @@ use super::{
 use crate::sys::net::NetNs;
 
 /// Flags of a superblock that whoever mounts gets as he asked for them: one that has others is not shared with him.
-const SHARED_FLAGS: u32 = bindings::SB_RDONLY | bindings::SB_SYNCHRONOUS;
+pub(super) const SHARED_FLAGS: u32 = bindings::SB_RDONLY | bindings::SB_SYNCHRONOUS;
 
 /// A mount or remount in the making.
 ///
@@ -161,6 +162,19 @@ pub(crate) trait FsContextOperations: SuperOperations {
 
     /// Sets up a new superblock.
     fn fill_super(sb: &mut NewSuperBlock<'_, Self>) -> Result;
+
+    /// Prepares the mount of what belongs on `point`, the dentry of an inode that [`NewINode::set_automount`] was called for: fills
+    /// in the parameters, which are as new, and the source. The flags are those of the superblock that `point` lies in. May sleep.
+    ///
+    /// [`NewINode::set_automount`]: super::NewINode::set_automount
+    fn submount(
+        fc: &mut FsContext<Self>,
+        params: &mut Self::Params,
+        point: &Dentry<Self>,
+    ) -> Result;
+
+    /// How many seconds it takes until submounts that nobody uses are looked at, and again until they go; 0: they stay. Asked once.
+    fn submount_expiry() -> u32;
 }
 
 impl<T: FsContextOperations> FsContext<T> {
@@ -272,7 +286,7 @@ unsafe extern "C" fn set_anon_super_fc(
 }
 
 /// The C table of a file system's context operations.
-struct FsContextVTable<T>(PhantomData<T>);
+pub(super) struct FsContextVTable<T>(PhantomData<T>);
 
 impl<T: FsContextOperations> FsContextVTable<T> {
     /// # Safety
@@ -303,7 +317,7 @@ impl<T: FsContextOperations> FsContextVTable<T> {
     /// # Safety
     ///
     /// `fc` must be a context of `T` after `init_fs_context`, used by this task alone.
-    unsafe fn with(
+    pub(super) unsafe fn with(
         fc: *mut bindings::fs_context,
         f: impl FnOnce(&mut FsContext<T>, &mut T::Params) -> Result,
     ) -> ffi::c_int {

@@ -122,6 +122,13 @@ impl VfsInode {
         self.file_type() == kb::S_IFDIR as u16
     }
 
+    /// Tells whether this is a directory that something is to be mounted on; see [`NewINode::set_automount`].
+    pub(crate) fn is_automount(&self) -> bool {
+        // SAFETY: The inode is valid by the type invariants; the word is read at once.
+        let flags = unsafe { (&raw const (*self.as_ptr()).i_flags).read_volatile() };
+        flags & bindings::S_AUTOMOUNT != 0
+    }
+
     /// Tells whether this is a regular file.
     pub(crate) fn is_reg(&self) -> bool {
         self.file_type() == kb::S_IFREG as u16
@@ -519,6 +526,14 @@ impl<T: FileSystem> NewINode<T> {
     /// Keeps the VFS from updating the times on its own (`S_NOATIME | S_NOCMTIME`): they are the server's.
     pub(crate) fn set_server_times(&mut self) {
         self.raw().i_flags |= bindings::S_NOATIME | bindings::S_NOCMTIME;
+    }
+
+    /// Has the VFS mount what belongs on this directory as soon as a walk goes on below it (`S_AUTOMOUNT`); it has no operations on
+    /// names and files. See [`FsContextOperations::submount`].
+    ///
+    /// [`FsContextOperations::submount`]: super::FsContextOperations::submount
+    pub(crate) fn set_automount(&mut self) {
+        self.raw().i_flags |= bindings::S_AUTOMOUNT;
     }
 
     /// Sets the inode operations.

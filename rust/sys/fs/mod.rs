@@ -10,6 +10,7 @@
 //! C headers: [`include/linux/fs.h`](srctree/include/linux/fs.h), [`include/linux/dcache.h`](srctree/include/linux/dcache.h).
 
 mod address_space;
+mod automount;
 mod consts;
 mod dentry;
 mod dir;
@@ -33,6 +34,7 @@ use kernel::{
     container_of,
     error::to_result,
     prelude::*,
+    sync::Arc,
     types::{
         ForeignOwnable,
         Opaque, //
@@ -136,6 +138,7 @@ pub(crate) struct Registration<T: FileSystem> {
     #[pin]
     fs: Opaque<kb::file_system_type>,
     inode_cache: InodeCache<T>,
+    expiry: Arc<automount::Expiry>,
     global: T::Global,
 }
 
@@ -149,6 +152,7 @@ impl<T: SuperOperations + FsContextOperations> Registration<T> {
     pub(crate) fn new(module: &'static ThisModule, global: T::Global) -> impl PinInit<Self, Error> {
         try_pin_init!(Self {
             inode_cache: InodeCache::new()?,
+            expiry: automount::Expiry::new(T::submount_expiry())?,
             global,
             fs <- Opaque::try_ffi_init(|slot: *mut kb::file_system_type| {
                 // SAFETY: `slot` is valid for writing; all zeroes is a valid `file_system_type`.
@@ -178,6 +182,11 @@ impl<T: FileSystem> Registration<T> {
         // SAFETY: By the contract `fs` is the field `fs` of a live `Registration<T>`.
         unsafe { &*container_of!(fs, Self, fs) }
     }
+
+    /// The submounts of this type.
+    fn expiry(&self) -> &Arc<automount::Expiry> {
+        &self.expiry
+    }
 }
 
 #[pinned_drop]
@@ -186,5 +195,6 @@ impl<T: FileSystem> PinnedDrop for Registration<T> {
         // SAFETY: By the type invariants `fs` is registered. The module owns this value and cannot go away while there
         // is a superblock, so nobody uses the type any more. The inode cache is destroyed after this.
         unsafe { kb::unregister_filesystem(self.fs.get()) };
+        self.expiry.end();
     }
 }
