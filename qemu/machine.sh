@@ -3,7 +3,8 @@
 #
 # The machine that every guest runs on. Sourced after scripts/common.sh.
 #
-#	machine CONFIG SMP MEM		sets the array "machine": QEMU with a kernel, the root file system and the guest's own files
+#	machine CONFIG SMP MEM		sets the array "machine": QEMU with a kernel, the root file system and the guest's own files;
+#					with ICOUNT=1 in the environment its clock counts instructions
 #	disk FILE [,OPTION...]		prints the arguments for a further disk (/dev/vdc and on), which does not outlive the run
 #	share TAG DIR [,OPTION...]	prints the arguments for a directory of the host
 #	no_strange PATH...		dies of a path that QEMU cannot take
@@ -43,7 +44,7 @@ no_strange() {
 }
 
 machine() {
-	local config=$1 smp=$2 mem=$3 kernel rootfs accel cpu append
+	local config=$1 smp=$2 mem=$3 kernel rootfs accel cpu append devices
 	kernel=$("$TOP/scripts/kernel" "$config")
 	rootfs=$("$TOP/scripts/rootfs")
 	no_strange "$kernel" "$rootfs" "$TOP"
@@ -55,9 +56,16 @@ machine() {
 	# emulation with several threads does not bear one of them laying out the PCI bus while another runs (QEMU 10.0 then hangs or
 	# aborts, in one boot of fifty).
 	append="console=ttyS0 root=/dev/vda rw init=/sbin/guest-init oops=panic panic=-1 tsc=reliable no_timer_check maxcpus=1"
+	devices=(-device virtio-rng-pci)
+	# One processor, a nanosecond for each instruction, and as little as possible of what differs from run to run.
+	if [ -n "${ICOUNT:-}" ]; then
+		accel=tcg,thread=single cpu=max,la57=off smp=1
+		append="$append nokaslr norandmaps"
+		devices=(-icount shift=0,sleep=off -rtc clock=vm -seed 1)
+	fi
 	# shellcheck disable=SC2034,SC2207
 	machine=(qemu-system-x86_64 -accel "$accel" -cpu "$cpu" -machine q35 -smp "$smp" -m "$mem" -nodefaults -no-user-config
-		-display none -no-reboot -kernel "$kernel/arch/x86/boot/bzImage" -append "$append" -device virtio-rng-pci
+		-display none -no-reboot -kernel "$kernel/arch/x86/boot/bzImage" -append "$append" "${devices[@]}"
 		$(disk "$rootfs/root.img" ,snapshot=on) $(disk "$kernel/modules.img" ,readonly=on) $(share guest "$TOP/qemu/guest" ,readonly=on))
 }
 
