@@ -28,7 +28,7 @@ run vm shell: %: %-guest
 	$(exit $(shell cat $(STATUS); rm -f $(STATUS)))
 endif
 
-.PHONY: help run run-guest test kernel rootfs helper module modules vm vm-guest shell shell-guest selftests torture host-test fuzz bench-recovery lint clean
+.PHONY: help run run-guest test kernel rootfs helper module modules vm vm-guest shell shell-guest selftests torture host-test fuzz bench bench-cpu bench-recovery lint clean
 
 help:
 	@echo 'rnfs4: an NFSv4.1/4.2 client for Linux, in Rust'
@@ -48,6 +48,8 @@ help:
 	@echo '  make torture      power cuts and other mischief   [CYCLES=100] [SEED=1] [CLIENT=rnfs4|nfs4] [KERNEL_CONFIG=lean|debug]'
 	@echo '  make host-test    the tests of the protocol crate, by cargo on the host'
 	@echo '  make fuzz         what reads bytes of a server, by libFuzzer   [RUNS=<n> | SECONDS=60] [TARGETS="name ..."]'
+	@echo '  make bench        everyday work with both clients, beside each other   [DELAY=0,2,10] [RUNS=5] [WORKLOADS=a,b] [SCALE=1]'
+	@echo '  make bench-cpu    the same, as instructions of the guest   [RUNS=2] [WORKLOADS=a,b] [SCALE=1]'
 	@echo '  make bench-recovery   server up -> open files back, both clients   [COUNTS=1,100,2000,20000] [DELAY=0,2,10]'
 	@echo '  make lint         formatting, clippy, and the rules of the house'
 	@echo '  make clean        removes out/, not the cache'
@@ -59,6 +61,14 @@ run-guest: module
 	$(call guest,--timeout 900 --out out/run qemu/story/story.sh)
 	@[ ! -s out/run/timeline.events ] || { scripts/plot timeline out/run/timeline.events out/run/timeline.svg && \
 		echo 'The picture: out/run/timeline.svg'; } || echo 'There is no picture of it.'
+
+# DELAY and WORKLOADS are lists with commas: milliseconds added to each round trip, and some of the workloads in docs/benchmarks.md.
+BENCH = $(foreach name,RUNS WORKLOADS SCALE,$(if $($(name)),$(name)=$($(name))))
+bench: module
+	@qemu/bench/run clients $(if $(DELAY),DELAY=$(DELAY)) $(BENCH)
+
+bench-cpu: module
+	@qemu/bench/run instructions $(BENCH)
 
 # COUNTS and DELAY are lists with commas: open files, and milliseconds added to each round trip.
 bench-recovery: module

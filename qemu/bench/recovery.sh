@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # How long a client needs to get its opens back after a restart of the server: both clients in turn, in one boot. Prints a line of JSON for
-# each run (docs/testing.md says what is in it). In the environment: COUNTS and DELAY, lists with commas.
+# each run (docs/recovery.md says what is in it). In the environment: COUNTS and DELAY, lists with commas.
 #
 # A program holds COUNT files open and writes to one of them, in the midst of the others, record by record, each synced. The server is
 # stopped and started; from there on its own trace events tell when the first call came and when the last open was granted again,
