@@ -196,7 +196,8 @@ fn finish(xid: u32, answer: Answer, rules: &mut Rules) -> Option<Message> {
         match act {
             Act::Truncate(n) => message.truncate(*n),
             Act::Trail(n) => message.resize(message.len() + n, 0),
-            Act::Noise(n) => rules.noise(*n, message.get_mut(4..).unwrap_or(&mut [])),
+            // Not in what says which answer it is, and that it is one: an answer that nobody can tell is none, and may be waited for.
+            Act::Noise(n) => rules.noise(*n, message.get_mut(8..).unwrap_or(&mut [])),
             Act::Xid => message
                 .get_mut(..4)?
                 .copy_from_slice(&(xid ^ 0x5555).to_be_bytes()),
