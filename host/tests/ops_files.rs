@@ -438,7 +438,7 @@ fn entries_with_handles() {
         let x = x.u32(1).u32(mask).u32(values.0.len() as u32);
         x.fixed(&values.0)
     };
-    let both = 1 << fattr4::TYPE | 1 << fattr4::FILEHANDLE;
+    let both = (1 << fattr4::TYPE) | (1 << fattr4::FILEHANDLE);
     let x = X::new().u32(1).u64(3).opaque(b"one");
     let x = attrs(x, both, X::new().u32(1).opaque(b"handle-1"));
     let x = x.u32(1).u64(4).opaque(b"two");

@@ -138,8 +138,8 @@ fn submount<T: FsContextOperations>(point: &Dentry<T>) -> Result<NonNull<kb::vfs
     // SAFETY: The superblock is alive, and with it its type, which is part of a `Registration<T>`.
     let registration = unsafe { Registration::<T>::from_fs_type((*sb).s_type) };
     // SAFETY: Type and dentry are valid. What is returned is ours.
-    let fc =
-        from_err_ptr(unsafe { bindings::fs_context_for_submount((*sb).s_type, point.as_ptr()) })?;
+    let fc = unsafe { bindings::fs_context_for_submount((*sb).s_type, point.as_ptr()) };
+    let fc = from_err_ptr(fc)?;
     let fc = OwnedContext(NonNull::new(fc).ok_or(ENOMEM)?);
     // SAFETY: The context is valid and ours, made by `init_fs_context` of `T`; the superblock is alive.
     let mnt = unsafe {

@@ -80,9 +80,7 @@ impl Flags {
                 bindings::RPC_TASK_SOFTCONN | bindings::RPC_TASK_NOCONNECT
             }
             Flags::Once => {
-                bindings::RPC_TASK_TIMEOUT
-                    | bindings::RPC_TASK_NO_ROUND_ROBIN
-                    | Flags::Hard.bits()
+                bindings::RPC_TASK_TIMEOUT | bindings::RPC_TASK_NO_ROUND_ROBIN | Flags::Hard.bits()
             }
             Flags::Mount => {
                 bindings::RPC_TASK_TIMEOUT
