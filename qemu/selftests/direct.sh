@@ -107,7 +107,8 @@ ctl() {
 	scripted ctl /run/scripted "$@"
 }
 
-# While one of the WRITEs waits for its answer, the server forgets what it has in memory.
+# While one of the WRITEs waits for its answer, the server forgets what it has in memory: that one, and what came before it. What comes
+# after it stays.
 written_again() {
 	within 5 ctl put file x && mount_rnfs4 -o wsize=65536 127.0.0.1:/ /mnt/scripted || return
 	ctl mark && ctl rule WRITE after=2 delay=1500 || return
@@ -115,7 +116,7 @@ written_again() {
 	sleep 0.7
 	ctl verifier && wait $! || return
 	note "WRITE $(ctl count WRITE), COMMIT $(ctl count COMMIT)"
-	[ "$(ctl count WRITE)" = 8 ] && [ "$(ctl count COMMIT)" = 1 ]
+	[ "$(ctl count WRITE)" = 7 ] && [ "$(ctl count COMMIT)" = 1 ] && [ "$(ctl get file)" = "$(cat /tmp/data)" ]
 }
 
 # begin_hold NAME WHAT FILE: starts a call that waits for a server which is silent

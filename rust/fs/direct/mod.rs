@@ -16,6 +16,8 @@
 mod read;
 mod write;
 
+use core::ops::RangeInclusive;
+
 use kernel::{
     new_spinlock,
     prelude::*,
@@ -200,11 +202,11 @@ impl Transfer {
 
 /// Writes what the page cache has of a range to the server. Its errors are for those who have written it. `EINTR` when the task is
 /// being killed. Sleeps.
-fn write_out(inode: &Inode, start: u64, len: usize) -> Result {
-    if inode.mapping_empty() || len == 0 {
+fn write_out(inode: &Inode, range: RangeInclusive<u64>) -> Result {
+    if inode.mapping_empty() {
         return Ok(());
     }
-    buffered::flush_range(inode, start..=start + (len as u64 - 1))
+    buffered::flush_range(inode, range)
 }
 
 /// Drops what the page cache has of a range. Sleeps.

@@ -42,7 +42,8 @@ use crate::{
         fs::Iocb,
         mm::{
             PageVec,
-            Pieces, //
+            Pieces,
+            LLONG_MAX, //
         },
     },
 };
@@ -168,7 +169,8 @@ pub(in crate::fs) fn read(mut iocb: Iocb<'_, Rnfs4Fs>, mut pieces: Pieces<'_>) -
     if len == 0 {
         return Ok(0);
     }
-    write_out(inode, start, len)?;
+    // What lies behind the range decides where the file ends for the server.
+    write_out(inode, start..=LLONG_MAX)?;
     let rsize = by.ctx.server().rsize() as usize;
     let read = Arc::pin_init(Transfer::new(inode, by, start, len), GFP_KERNEL)?;
     while !pieces.is_empty() {

@@ -485,7 +485,7 @@ fn begin<'a, 'b>(
     let (inode, by) = (file.inode(), writer(file));
     let outlives = outlives(&iocb);
     let mut pieces = Pieces::of_source(iter, outlives).ok_or(EFAULT)?;
-    write_out(inode, start, len)?;
+    write_out(inode, start..=start + (len as u64 - 1))?;
     drop_cached(inode, start, len);
     let wsize = by.ctx.server().wsize() as usize;
     let stable = if iocb.is_sync() {
