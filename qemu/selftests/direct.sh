@@ -115,8 +115,8 @@ written_again() {
 	dd if=/tmp/data of=/mnt/scripted/file bs=256k count=1 iflag=fullblock oflag=direct conv=notrunc status=none &
 	sleep 0.7
 	ctl verifier && wait $! || return
-	note "WRITE $(ctl count WRITE), COMMIT $(ctl count COMMIT)"
-	[ "$(ctl count WRITE)" = 7 ] && [ "$(ctl count COMMIT)" = 1 ] && [ "$(ctl get file)" = "$(cat /tmp/data)" ]
+	note "$(ctl count WRITE) $(ctl count COMMIT)"
+	[ "$(ctl count WRITE) $(ctl count COMMIT)" = "WRITE=7 COMMIT=1" ] && [ "$(ctl get file)" = "$(cat /tmp/data)" ]
 }
 
 # begin_hold NAME WHAT FILE: starts a call that waits for a server which is silent

@@ -56,7 +56,7 @@ within 40 opened nfs4
 tries=$(rpc_count OPEN)
 grace_end=$(awk '/nfsd_grace_complete/ { print substr($0, match($0, /[0-9]+[.][0-9]+: /)) + 0 }' "$TRACE/trace")
 check "not before the grace period's" test -n "$grace_end"
-below "but at once then" "$(late rnfs4)" 1.5
+below "but at once then" "$(late rnfs4)" 2.5
 below "without a storm of calls" "$tries" 400
 note "the last of $WAITERS opens was granted $(late rnfs4) s after the end of the grace period; the C client's $(late nfs4) s;" \
 	"both together sent $tries OPENs"
