@@ -4,7 +4,7 @@
 # File data through the page cache: what programs write in whatever way is what the server has, and what the server has is what
 # they read. Everything is compared on the server's side.
 #
-# guest: mem=768
+# guest: smp=2 mem=768
 
 . "$(dirname "$0")/lib.sh"
 

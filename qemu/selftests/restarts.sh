@@ -4,7 +4,7 @@
 # The server restarts 8 times in a row, or 50 (FULL), while records are appended and archives unpacked, then three times so quickly
 # that nobody can have reclaimed in between: nobody meets an error, and nothing is lost.
 #
-# guest: timeout=600
+# guest: smp=2 timeout=600
 
 . "$(dirname "$0")/lib.sh"
 # shellcheck source=qemu/guest/workload.sh
