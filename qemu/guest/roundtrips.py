@@ -13,8 +13,8 @@ import subprocess
 import sys
 import time
 
-FILES = 20
-ARCHIVE, ARCHIVED = "/tmp/archive.tar", 200
+FILES = 12
+ARCHIVE, ARCHIVED = "/tmp/archive.tar", 100
 KIB4 = bytes(range(256)) * 16
 LONG_AGO = 1000000000
 

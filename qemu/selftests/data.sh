@@ -99,6 +99,7 @@ interleave() {
 	exec 8>&- 9>&-
 }
 
+BIG=${FULL:+64} BIG=${BIG:-32}
 seeds=("$RANDOM" ${FULL:+2 3 4 5 6 7 8 9})
 plan $((23 + 2 * ${#seeds[@]}))
 
@@ -115,9 +116,9 @@ is "and without a COMMIT" "$(rpc_count COMMIT)" 0
 check "the server has it" same small "$MODEL/small"
 is "and it is read back" "$(sum_of "$M/small")" "$(sum_of "$MODEL/small")"
 
-head -c 64M /dev/urandom >"$MODEL/big"
+head -c "$BIG"M /dev/urandom >"$MODEL/big"
 rpc_mark
-check "64 MiB are written and synced" dd if="$MODEL/big" of="$M/big" bs=1M conv=fsync status=none
+check "$BIG MiB are written and synced" dd if="$MODEL/big" of="$M/big" bs=1M conv=fsync status=none
 note "$(rpc_count | tr '\n' ' ')"
 check "the server has them" same big "$MODEL/big"
 check "unmounted and mounted again" remount

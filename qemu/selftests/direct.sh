@@ -65,7 +65,7 @@ verified() {
 	local name=$1
 	shift
 	fio --name="$name" --filename="$M/fio-$name" --direct=1 --rw=randrw --size=16m --io_size=12m --iodepth=16 \
-		--verify=crc32c --verify_fatal=1 "$@"
+		--verify=crc32c --verify_state_save=0 --verify_fatal=1 "$@"
 }
 
 UNALIGNED=(--bsrange=1k-128k --bs_unaligned)

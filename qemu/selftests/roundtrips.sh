@@ -45,9 +45,9 @@ counted() {
 plan $((${#ROWS[@]} + 2))
 
 echo 0 >/proc/sys/fs/leases-enable
-mkdir -p /tmp/tree/{0..9}
-for ((n = 0; n < 200; n++)); do
-	printf '%*d' $((n * 20 + 1)) "$n" >"/tmp/tree/$((n % 10))/file$n"
+mkdir -p /tmp/tree/{0..4}
+for ((n = 0; n < 100; n++)); do
+	printf '%*d' $((n * 40 + 1)) "$n" >"/tmp/tree/$((n % 5))/file$n"
 done
 tar -C /tmp/tree -cf /tmp/archive.tar .
 check "the C client is measured" eval 'measure nfs4 2>/tmp/nfs4.ops'
