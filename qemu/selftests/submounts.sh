@@ -3,8 +3,6 @@
 #
 # Where another file system of the server begins, a mount comes by itself, and goes when nobody uses it: each has its own device, its own
 # numbers and its own statfs, whatever way one has come to it.
-#
-# guest: debug unproven
 
 . "$(dirname "$0")/lib.sh"
 
