@@ -111,7 +111,7 @@ list "O_TRUNC by another name comes behind what was written before" <<'END'
 END
 
 # The first one alone restarts the server; the others see that as well.
-player 1 --restarts 2500 --other "$OTHER" --server "$EXPORT" "$M" &
+player 1 --restarts 1000 --other "$OTHER" --server "$EXPORT" "$M" &
 one=$!
 player 2 --files 1 --size 3000000 --server "$EXPORT" "$M" &
 two=$!
