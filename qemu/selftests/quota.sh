@@ -65,7 +65,7 @@ quiet() {
 	is "$1" "$(rpc_count WRITE)" 0
 }
 
-plan 55
+plan 56
 
 check "a small file system is exported" small_create
 check "mount" "mount_$CLIENT" "$SERVER:/small" "$M"
@@ -130,6 +130,7 @@ check "a big file" eval '! dd if=/dev/zero of="$M/big" bs=1M count=60 status=non
 check "dd is told why" grep -q "No space left" /tmp/dd.log
 check "there is space again" free_up
 rm -f "$M/big"
+refuse "close() has told, but not for good: so does the first fsync()" sync "$M/d"
 check "a file is copied" cp /tmp/noise "$M/d"
 is "the server has it" "$(server_sh sha256sum "$SMALL/d" | cut -d' ' -f1)" "$(sha256sum </tmp/noise | cut -d' ' -f1)"
 hold_end
