@@ -3,7 +3,7 @@
 """Writes much data that is known beforehand, or takes memory away.
 
     pour.py write [--mmap] [--fsync] [--part K/N] FILE MIB SEED     writes the file; with --part, each Nth MiB from the Kth on
-    pour.py print MIB SEED                                          prints what the file must hold then
+    pour.py check FILE MIB SEED                                     fails if the file holds anything else than that, and says where
     pour.py hog MIB|all [--keep SECONDS]                            takes so much memory and uses it; killed first when there is none
 
 "write" says how long the longest call took: "longest MS".
@@ -58,10 +58,14 @@ def write(args):
     os.close(fd)
 
 
-def show(args):
+def check(args):
     source = Source(args.seed)
-    for number in range(args.mib):
-        sys.stdout.buffer.write(source.block(number))
+    with open(args.file, "rb", buffering=0) as file:
+        for number in range(args.mib):
+            if file.read(MIB) != source.block(number):
+                sys.exit(f"{args.file}: MiB {number} is not what was written")
+        if file.read(1):
+            sys.exit(f"{args.file} is longer than {args.mib} MiB")
 
 
 def hog(args):
@@ -88,10 +92,11 @@ def main():
     command.add_argument("mib", type=int)
     command.add_argument("seed", type=int)
     command.set_defaults(run=write)
-    command = commands.add_parser("print")
+    command = commands.add_parser("check")
+    command.add_argument("file")
     command.add_argument("mib", type=int)
     command.add_argument("seed", type=int)
-    command.set_defaults(run=show)
+    command.set_defaults(run=check)
     command = commands.add_parser("hog")
     command.add_argument("--keep", type=float, default=1e9)
     command.add_argument("mib")
