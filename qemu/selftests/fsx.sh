@@ -37,7 +37,7 @@ list() {
 	check "$1" /guest/fsx.py --files 1 --shrink 0 --other "$OTHER" --server "$EXPORT" --replay /tmp/list.ops "$M"
 }
 
-plan 14
+plan 15
 
 # The two clients would hand delegations to and fro.
 echo 0 >/proc/sys/fs/leases-enable
@@ -107,6 +107,14 @@ list "O_TRUNC by another name comes behind what was written before" <<'END'
 ("cut", 0, 3)
 ("read", 0, 4, 0, 0, 200000)
 ("append", 0, 5, 0, 100)
+("verify", 0, 6)
+END
+list "what another client has written is seen, though truncate() comes behind it" <<'END'
+("write", 0, 1, 0, 0, 339)
+("reopen", 0, 2)
+("other", 0, 3, "write", 339, 4096)
+("truncate", 0, 4, 0, 12288, True)
+("read", 0, 5, 0, 0, 20000)
 ("verify", 0, 6)
 END
 

@@ -35,7 +35,7 @@ use super::{
     server::Server, //
 };
 
-type SetattrOps<'a> = (Putfh<&'a Fh>, Setattr, Getattr);
+type SetattrOps<'a> = (Putfh<&'a Fh>, Getattr, Setattr, Getattr);
 
 /// A SETATTR in flight.
 struct SetattrBody<'a> {
@@ -63,7 +63,7 @@ impl<'a> Body for SetattrBody<'a> {
     fn refresh(&mut self, ops: &mut SetattrOps<'a>) -> Result {
         if let Some(state) = self.state {
             self.sent = state.stateid()?;
-            ops.1.stateid = self.sent;
+            ops.2.stateid = self.sent;
         }
         Ok(())
     }
@@ -74,17 +74,18 @@ impl<'a> Body for SetattrBody<'a> {
 }
 
 impl Server {
-    /// Sets attributes of a file; a size by the right of `state`, if there is one. Returns the attributes behind that, if the
-    /// server told them. May sleep; killable.
+    /// Sets attributes of a file; a size by the right of `state`, if there is one. Returns what the file was before that, which is not
+    /// our doing, and its attributes behind that, if the server told them. May sleep; killable.
     pub(crate) fn setattr(
         &self,
         cred: &Credential,
         fh: &Fh,
         state: Option<&Arc<OpenState>>,
         attrs: SetAttrs,
-    ) -> Result<Option<Attrs>> {
+    ) -> Result<(Attrs, Option<Attrs>)> {
         let ops = (
             Putfh(fh),
+            Getattr(request::CHANGED),
             Setattr {
                 stateid: Stateid::ANONYMOUS,
                 attrs,
@@ -98,8 +99,9 @@ impl Server {
             res: Err(EIO),
         };
         self.client().call_body(self.how(cred), ops, &mut body);
-        let (putfh, setattr, getattr) = body.res?;
-        putfh.and(setattr).errno()?;
-        Ok(getattr.ok())
+        let (putfh, before, setattr, behind) = body.res?;
+        let before = putfh.and(before).errno()?;
+        setattr.errno()?;
+        Ok((before, behind.ok()))
     }
 }

@@ -175,6 +175,7 @@ pub(super) fn link(old: &Dentry, dir: &Inode, dentry: &ChildDentry) -> Result {
     let inode = old.inode().ok_or(ENOENT)?;
     let ops = (
         Putfh(inode.fh()),
+        Getattr(request::CHANGED),
         Savefh,
         Putfh(dir.fh()),
         Link(dentry.name()),
@@ -182,13 +183,20 @@ pub(super) fn link(old: &Dentry, dir: &Inode, dentry: &ChildDentry) -> Result {
         Restorefh,
         Getattr(request::INODE),
     );
-    let (putfh, _, put_dir, link, dir_attrs, _, attrs) = dir.server().call(&current_cred(), ops)?;
-    putfh.errno().inspect_err(|e| note_error(inode, *e))?;
+    let sent = Stamp::now();
+    let (putfh, before, _, put_dir, link, dir_attrs, _, attrs) =
+        dir.server().call(&current_cred(), ops)?;
+    let before = putfh
+        .and(before)
+        .errno()
+        .inspect_err(|e| note_error(inode, *e))?;
     let link = put_dir
         .and(link)
         .errno()
         .inspect_err(|e| failed(dir, dentry, *e))?;
     changed(dir, &link, dir_attrs);
+    // What others have written must not pass for a change of ours.
+    refresh(inode, &before, Origin::Fetched(sent))?;
     match attrs {
         // Another name is no reason to drop cached data.
         Ok(attrs) => refresh(inode, &attrs, Origin::OwnChange)?,

@@ -28,7 +28,8 @@ use super::{
     Inode,
     InodeInfo,
     Origin,
-    Rnfs4Fs, //
+    Rnfs4Fs,
+    Stamp, //
 };
 use crate::{
     client::IoEvent,
@@ -137,9 +138,12 @@ pub(super) fn setattr(inode: &Inode, mut attr: Iattr<'_, Rnfs4Fs>) -> Result {
             .find_write_state(inode.fh(), &cred)
             .filter(|state| !state.is_bad()),
     };
-    let attrs = server
+    let sent = Stamp::now();
+    let (before, attrs) = server
         .setattr(&cred, inode.fh(), state.as_ref(), set)
         .inspect_err(|e| note_error(inode, *e))?;
+    // What others have written must not pass for a change of ours.
+    refresh(inode, &before, Origin::Fetched(sent))?;
     changed(inode, &set, attrs)
 }
 
