@@ -45,9 +45,9 @@ counted() {
 plan $((${#ROWS[@]} + 2))
 
 echo 0 >/proc/sys/fs/leases-enable
-mkdir -p /tmp/tree/{0..4}
+mkdir -p /tmp/tree/{0..3}
 for ((n = 0; n < 100; n++)); do
-	printf '%*d' $((n * 40 + 1)) "$n" >"/tmp/tree/$((n % 5))/file$n"
+	printf '%*d' $((n * 40 + 1)) "$n" >"/tmp/tree/$((n % 4))/file$n"
 done
 tar -C /tmp/tree -cf /tmp/archive.tar .
 check "the C client is measured" eval 'measure nfs4 2>/tmp/nfs4.ops'
