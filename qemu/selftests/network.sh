@@ -76,12 +76,13 @@ def lock(kind):
     fcntl.fcntl(file, fcntl.F_SETLK, struct.pack("hhqqi4x", kind, os.SEEK_SET, 0, 10, 0))
 '"$4"'
 print("ok")' 2>&1 | tail -n 1)
-	# How often it was asked for the same thing on the same slot, and how often the reply was cut.
+	# How often it was asked for the same thing on the same slot, and how often the reply was cut. A connection made anew may not last on
+	# a busy machine, and then the same thing is asked for once more.
 	asked=$(awk -v n="$number" '
 		$1 == "cut" { cut += $2 == n; again = what == "" ? "" : what; next }
 		$2 == n { seen[$0]++; if (seen[$0] > most) most = seen[$0]; what = $0 }
-		END { print most + 0, cut + 0 }' "$CUTTER/log")
-	is "$what: done, asked for twice, cut once, run $run" "$got $asked $(rpc_count "$operation")" "ok 2 1 $run"
+		END { print (most > 1 ? "again" : "once"), cut + 0 }' "$CUTTER/log")
+	is "$what: done, asked for again, cut once, run $run" "$got $asked $(rpc_count "$operation")" "ok again 1 $run"
 }
 
 plan 41
