@@ -10,8 +10,8 @@
 # shellcheck source=qemu/guest/hold.sh
 . /guest/hold.sh
 
-FILES=${FILES:-${FULL:+2000}} FILES=${FILES:-400}
-MANY=${MANY:-${FULL:+20000}} MANY=${MANY:-1600}
+FILES=${FILES:-${FULL:+2000}} FILES=${FILES:-800}
+MANY=${MANY:-${FULL:+20000}} MANY=${MANY:-2400}
 DELAY_MS=${DELAY_MS:-2}
 HOLD_PATIENCE=300
 

@@ -20,7 +20,7 @@ names() {
 
 # opens NAME: how many files of that name the server holds open.
 opens() {
-	server_sh 'cat /proc/fs/nfsd/clients/*/states' | grep -c "type: open.*$1\""
+	server_sh 'cat /proc/fs/nfsd/clients/*/states' | grep -cE "type: open.*filename: \"([^\"]*/)?$1\""
 }
 
 one_client() {
