@@ -4,7 +4,7 @@
 # O_DIRECT: any alignment, several pieces, aio and io_uring, beside the page cache and mappings, with the server restarting, losing what
 # was not committed, or silent. What is written is compared on the server's side; calls at the limits give what the C client gives.
 #
-# guest: smp=2 timeout=500
+# guest: smp=2 timeout=500 early
 
 . "$(dirname "$0")/lib.sh"
 

@@ -7,7 +7,7 @@
 # SECONDS (60) is for how long, SEED for which operations; both by --env. A run of an hour:
 #	qemu/run --timeout 4000 --env SECONDS=3600 qemu/selftests/fsx.sh
 #
-# guest: smp=2 mem=768 timeout=900
+# guest: smp=2 mem=768 timeout=900 early
 
 # What bash makes of SECONDS is a clock; what it begins with is what it was given.
 limit=$SECONDS

@@ -6,7 +6,7 @@
 # and then there is random noise (COUNT). It ends in an error or in another try, in time; the client is well afterwards, reads what the
 # server has, and can be unmounted. garbage.py does it, several at once.
 #
-# guest: timeout=400
+# guest: timeout=400 early
 
 . "$(dirname "$0")/lib.sh"
 # shellcheck source=qemu/selftests/workers.bash

@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # For 45 s nobody does anything, with a lease of 10 s: the client keeps its lease, with little traffic, and what is open stays open.
+#
+# guest: early
 
 . "$(dirname "$0")/lib.sh"
 

@@ -7,7 +7,7 @@
 # The program that writes during a partition is a process of its own: whatever has a file open with dirty data waits for the server when
 # it ends, so this shell has none open.
 #
-# guest: timeout=600
+# guest: timeout=600 early
 
 . "$(dirname "$0")/lib.sh"
 # shellcheck source=qemu/guest/locker.sh

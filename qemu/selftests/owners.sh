@@ -4,7 +4,7 @@
 # State owners: one for each user that opens files, kept for a lease period after the last file was closed, used again by the next open,
 # forgotten after that; and no owner or open is left behind over whatever order of open, dup, fork, close, kill.
 #
-# guest: smp=2 timeout=300
+# guest: smp=2 timeout=300 early
 
 . "$(dirname "$0")/lib.sh"
 

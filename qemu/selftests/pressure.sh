@@ -6,7 +6,7 @@
 #
 # MIB is the size of the largest file (256; 1024 with FULL), CLIENT the client, both by --env.
 #
-# guest: smp=2 mem=256 timeout=600
+# guest: smp=2 mem=256 timeout=600 early
 
 . "$(dirname "$0")/lib.sh"
 

@@ -9,7 +9,7 @@
 # below a second. Single ones may be longer where the guest has to share its processors; the C client comes at its next renewal, which
 # may be two thirds of the lease away.
 #
-# guest: timeout=600
+# guest: timeout=600 early
 
 . "$(dirname "$0")/lib.sh"
 

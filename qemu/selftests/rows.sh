@@ -6,7 +6,7 @@
 # of its own, because most of the time is spent in waiting. SEED (a number) chooses one of the statuses for which the table has the same
 # rules; all of them come with SEED=all, or FULL.
 #
-# guest: timeout=400
+# guest: timeout=400 early
 
 . "$(dirname "$0")/lib.sh"
 # shellcheck source=qemu/selftests/workers.bash

@@ -7,7 +7,7 @@
 # Where there is a limit, it is far above what a quiet machine needs: a guest that has to share its processors may stand still for
 # seconds. That a program ends at all is the point, since otherwise it would wait for ever.
 #
-# guest: timeout=600
+# guest: timeout=600 early
 
 . "$(dirname "$0")/lib.sh"
 # shellcheck source=qemu/guest/locker.sh

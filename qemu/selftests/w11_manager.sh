@@ -3,6 +3,8 @@
 #
 # Weakness 11: somebody sends SIGKILL to the thread that recovers (a "killall -9" of an administrator, the end of a container). That costs
 # no open. The C client takes the interrupted wait for an answer of the server, and the file for lost.
+#
+# guest: early
 
 . "$(dirname "$0")/lib.sh"
 

@@ -4,7 +4,7 @@
 # W3: the session is destroyed, but not the client, while RECLAIM_COMPLETE is on its way. It must be sent again in the next session: a
 # server grants no new open before it. The C client forgets it, and its opens wait for ever.
 #
-# guest: timeout=300
+# guest: timeout=300 early
 
 . "$(dirname "$0")/lib.sh"
 # shellcheck source=qemu/guest/hold.sh
