@@ -29,7 +29,7 @@ workers_more=random
 read -ra kinds <<<"${workers[*]}"
 plan $((${#kinds[@]} + 2 * ${#workers[@]} + 1))
 
-note "SEED=${SEED:=$RANDOM} COUNT=${COUNT:=2} SHARE=${SHARE:=2}"
+note "SEED=${SEED:=$RANDOM} COUNT=${COUNT:=2} SHARE=${SHARE:=1}"
 workers_run garbage.py "$SEED" "$COUNT" "$SHARE"
 workers_results "garbage ends well"
 check "the module can be removed" rmmod rnfs4
