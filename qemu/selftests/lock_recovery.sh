@@ -4,7 +4,7 @@
 # What becomes of locks when the server restarts: they are reclaimed, and nobody else gets them in between. Where they cannot be, their
 # owner's reads and writes fail until he unlocks, and nobody else's; the log says so once. With recover_lost_locks they are set again.
 #
-# guest: timeout=600 debug
+# guest: timeout=600
 
 . "$(dirname "$0")/lib.sh"
 # shellcheck source=qemu/guest/locker.sh
