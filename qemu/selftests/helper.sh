@@ -7,29 +7,15 @@
 # guest: timeout=300
 
 . "$(dirname "$0")/lib.sh"
+# shellcheck source=qemu/selftests/mounts.bash
+. "$(dirname "$0")/mounts.bash"
 
 A=/mnt/a CONFIG=/etc/rnfs4mount.conf
 # Shares more bits with ours than the server has, so it is tried first; nobody has it.
 NOBODY=${SERVER%.*}.3
 
-options() {
-	awk -v dir="$1" '$2 == dir { print $4 }' /proc/mounts
-}
-
 mounted() {
 	grep -q " $1 rnfs4 " /proc/mounts
-}
-
-shows() {
-	local shown option
-	shown=,$(options "$1"),
-	shift
-	for option; do
-		[[ $shown == *,$option,* ]] || {
-			echo "$option is not in $shown"
-			return 1
-		}
-	done
 }
 
 # ends STATUS TEXT CMD...: it does so, and says that.

@@ -6,6 +6,7 @@
 #	plan N				first of all
 #	check WHAT CMD [ARG...]		ok if the command succeeds; its output is shown only if it fails
 #	refuse WHAT CMD [ARG...]	ok if the command fails
+#	says TEXT CMD [ARG...]		for check: the command fails, and says that
 #	is WHAT GOT WANTED		ok if both are equal
 #	below WHAT GOT LIMIT		ok if the number is below the limit; both may have fractions
 #	ok WHAT, not_ok WHAT		a result found in another way
@@ -87,6 +88,19 @@ refuse() {
 	else
 		ok "$what"
 	fi
+}
+
+says() {
+	local text=$1 out
+	shift
+	if out=$("$@" 2>&1); then
+		echo "did not fail"
+		return 1
+	fi
+	grep -qF -- "$text" <<<"$out" || {
+		echo "said: $out"
+		return 1
+	}
 }
 
 is() {

@@ -5,6 +5,8 @@
 # it any more.
 
 . "$(dirname "$0")/lib.sh"
+# shellcheck source=qemu/selftests/mounts.bash
+. "$(dirname "$0")/mounts.bash"
 
 A=/mnt/a B=/mnt/b C=/mnt/c
 
@@ -14,39 +16,6 @@ clients() {
 
 no_clients() {
 	[ "$(clients)" = 0 ]
-}
-
-# options DIR: as /proc/mounts shows them.
-options() {
-	awk -v dir="$1" '$2 == dir { print $4 }' /proc/mounts
-}
-
-# shows DIR OPTION...: all of them are shown.
-shows() {
-	local shown option
-	shown=,$(options "$1"),
-	shift
-	for option in "$@"; do
-		[[ $shown == *,$option,* ]] || {
-			echo "$option is not in $shown"
-			return 1
-		}
-	done
-}
-
-# says TEXT CMD...: fails, and says that.
-says() {
-	local text=$1 out
-	shift
-	if out=$("$@" 2>&1); then
-		umount "$A"
-		echo "was not refused"
-		return 1
-	fi
-	grep -qF -- "$text" <<<"$out" || {
-		echo "said: $out"
-		return 1
-	}
 }
 
 # Zombies do not count.

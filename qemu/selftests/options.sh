@@ -7,42 +7,12 @@
 # guest: timeout=300
 
 . "$(dirname "$0")/lib.sh"
+# shellcheck source=qemu/selftests/mounts.bash
+. "$(dirname "$0")/mounts.bash"
 # shellcheck source=qemu/guest/locker.sh
 . /guest/locker.sh
 
 A=/mnt/a B=/mnt/b
-
-# options DIR: as /proc/mounts shows them.
-options() {
-	awk -v dir="$1" '$2 == dir { print $4 }' /proc/mounts
-}
-
-# shows DIR OPTION...: all of them are shown.
-shows() {
-	local shown option
-	shown=,$(options "$1"),
-	shift
-	for option; do
-		[[ $shown == *,$option,* ]] || {
-			echo "$option is not in $shown"
-			return 1
-		}
-	done
-}
-
-# says TEXT CMD...: fails, and says that.
-says() {
-	local text=$1 out
-	shift
-	if out=$("$@" 2>&1); then
-		echo "was not refused"
-		return 1
-	fi
-	grep -qF -- "$text" <<<"$out" || {
-		echo "said: $out"
-		return 1
-	}
-}
 
 # again OPTIONS: a mount with what a mount with them shows shows the same.
 again() {

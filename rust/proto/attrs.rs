@@ -124,26 +124,7 @@ pub mod request {
     pub const DIRENT: Bitmap = Bitmap::of(&[TYPE, RDATTR_ERROR, FILEID, MOUNTED_ON_FILEID]);
 
     /// The same with all that an inode is made of, and what it is found by: an entry that a program is going to ask after.
-    pub const DIRENT_PLUS: Bitmap = Bitmap::of(&[
-        TYPE,
-        CHANGE,
-        SIZE,
-        FSID,
-        RDATTR_ERROR,
-        FILEHANDLE,
-        FILEID,
-        MODE,
-        NUMLINKS,
-        OWNER,
-        OWNER_GROUP,
-        RAWDEV,
-        SPACE_USED,
-        TIME_ACCESS,
-        TIME_CREATE,
-        TIME_METADATA,
-        TIME_MODIFY,
-        MOUNTED_ON_FILEID,
-    ]);
+    pub const DIRENT_PLUS: Bitmap = INODE.or(Bitmap::of(&[RDATTR_ERROR, FILEHANDLE]));
 
     /// What the server can do, with limits and lease: asked once for each file system.
     pub const FSINFO: Bitmap = Bitmap::of(&[
