@@ -39,16 +39,23 @@ use rnfs4_proto::{
 };
 
 use super::{
-    debugfs,
+    call::{
+        link::Link,
+        session::Session, //
+    },
     fault::FaultPoint,
-    link::Link,
-    observe::Observer,
+    observe::{
+        debugfs,
+        stats::Counter,
+        Observer, //
+    },
     params::MountParams,
+    recovery::{
+        lease::owner_name,
+        state_manager::Manager, //
+    },
     registry::Registry,
     server::Server,
-    session::Session,
-    state_manager::Manager, //
-    stats::Counter,
 };
 use crate::sys::{
     cred::{
@@ -174,7 +181,7 @@ impl Client {
         })?;
         let link = Link::new(&rpc)?;
         let identity = Identity {
-            owner: super::lease::owner_name(net, params.minorversion, &params.addr)?,
+            owner: owner_name(net, params.minorversion, &params.addr)?,
             verifier: Verifier(random_u64().to_be_bytes()),
             clientid: ClientId(0),
             create_seqid: 0,

@@ -21,7 +21,7 @@ use super::{
         Client,
         TEARDOWN, //
     },
-    params::MountParams, //
+    params::MountParams,
 };
 use crate::sys::{
     debugfs::Root,
@@ -30,7 +30,7 @@ use crate::sys::{
         WaitQueue,
         Waited, //
     },
-    workqueue::OwnedQueue, //
+    workqueue::OwnedQueue,
 };
 
 struct Entry {

@@ -51,21 +51,25 @@ use rnfs4_proto::{
 };
 
 use super::{
-    errno::{
-        status_error,
-        StatusExt, //
+    call::{
+        errno::{
+            status_error,
+            StatusExt, //
+        },
+        exchange::How,
+        force::Force,
     },
-    exchange::How,
-    force::Force,
-    iostats::IoStats,
     nfs_client::Client,
-    open_state::OpenState,
-    owner::Owners,
+    observe::iostats::IoStats,
     params::MountParams,
     registry::{
         ClientUser,
         Departure,
         Registry, //
+    },
+    state::{
+        open_state::OpenState,
+        owner::Owners, //
     },
 };
 use crate::sys::{
