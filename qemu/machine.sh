@@ -63,9 +63,10 @@ machine() {
 		append="$append nokaslr norandmaps"
 		devices=(-icount shift=0,sleep=off -rtc clock=vm -seed 1)
 	fi
+	# vmlinux, entered by PVH: a bzImage would have to unpack itself first.
 	# shellcheck disable=SC2034,SC2207
 	machine=(qemu-system-x86_64 -accel "$accel" -cpu "$cpu" -machine q35 -smp "$smp" -m "$mem" -nodefaults -no-user-config
-		-display none -no-reboot -kernel "$kernel/arch/x86/boot/bzImage" -append "$append" "${devices[@]}"
+		-display none -no-reboot -kernel "$kernel/vmlinux" -append "$append" "${devices[@]}"
 		$(disk "$rootfs/root.img" ,snapshot=on) $(disk "$kernel/modules.img" ,readonly=on) $(share guest "$TOP/qemu/guest" ,readonly=on))
 }
 

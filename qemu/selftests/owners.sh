@@ -29,7 +29,7 @@ server_opens() {
 }
 
 # Files for each user.
-EACH=${FULL:+200} EACH=${EACH:-40}
+EACH=${FULL:+200} EACH=${EACH:-20}
 
 plan 18
 echo 0 >/proc/sys/fs/leases-enable

@@ -4,14 +4,14 @@
 # Much more data than there is memory, by several writers and through mappings, while other programs take memory away and are killed for
 # want of it: nothing hangs, nobody waits long, and the server has all of it.
 #
-# MIB is the size of the largest file (256; 1024 with FULL), CLIENT the client, both by --env.
+# MIB is the size of the largest file (192; 1024 with FULL), CLIENT the client, both by --env.
 #
 # guest: smp=2 mem=256 timeout=600 early
 
 . "$(dirname "$0")/lib.sh"
 
 CLIENT=${CLIENT:-rnfs4}
-MIB=${MIB:-${FULL:+1024}} MIB=${MIB:-256}
+MIB=${MIB:-${FULL:+1024}} MIB=${MIB:-192}
 PATIENCE=${FULL:+1500} PATIENCE=${PATIENCE:-300}
 M=/mnt/pressure
 

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# The server restarts 8 times in a row, or 50 (FULL), while records are appended and archives unpacked, then three times so quickly
+# The server restarts 5 times in a row, or 50 (FULL), while records are appended and archives unpacked, then three times so quickly
 # that nobody can have reclaimed in between: nobody meets an error, and nothing is lost.
 #
 # guest: smp=2 timeout=600
@@ -14,7 +14,7 @@
 
 CLIENT=${CLIENT:-rnfs4}
 M=/mnt/restarts
-RESTARTS=${RESTARTS:-${FULL:+50}} RESTARTS=${RESTARTS:-8}
+RESTARTS=${RESTARTS:-${FULL:+50}} RESTARTS=${RESTARTS:-5}
 
 trees=0 failed=0
 

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# An archive of 1,000 files, or 5,000 (FULL), is unpacked, compared on the server's side and by a client that has nothing in its cache, and removed.
+# An archive of 500 files, or 5,000 (FULL), is unpacked, compared on the server's side and by a client that has nothing in its cache, and removed.
 #
 # guest: timeout=1500
 
@@ -10,7 +10,7 @@
 . /guest/workload.sh
 
 CLIENT=${CLIENT:-rnfs4}
-FILES=${FILES:-${FULL:+5000}} FILES=${FILES:-1000}
+FILES=${FILES:-${FULL:+5000}} FILES=${FILES:-500}
 M=/mnt/tar
 
 plan 10
