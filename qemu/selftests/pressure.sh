@@ -4,15 +4,16 @@
 # Much more data than there is memory, by several writers and through mappings, while other programs take memory away and are killed for
 # want of it: nothing hangs, nobody waits long, and the server has all of it.
 #
-# MIB is the size of the largest file (192; 1024 with FULL), CLIENT the client, both by --env.
+# MIB is the size of the largest file (128; 1024 with FULL), CLIENT the client, both by --env.
 #
-# guest: smp=2 mem=256 timeout=600 early
+# guest: mem=256 timeout=600 early
 
 . "$(dirname "$0")/lib.sh"
 
 CLIENT=${CLIENT:-rnfs4}
-MIB=${MIB:-${FULL:+1024}} MIB=${MIB:-192}
+MIB=${MIB:-${FULL:+1024}} MIB=${MIB:-128}
 PATIENCE=${FULL:+1500} PATIENCE=${PATIENCE:-300}
+KILLS=${FULL:+2} KILLS=${KILLS:-1}
 M=/mnt/pressure
 
 # pour NAME OPTION...: one writer, whose last words are left in /tmp/NAME.log; "failed" if it fails or takes too long.
@@ -55,7 +56,7 @@ free_mib() {
 	awk '/MemAvailable/ { printf "%d", $2 / 1024 }' /proc/meminfo
 }
 
-plan 18
+plan $((16 + KILLS))
 
 # Over the loopback device: only so the server knows that it works for writers on its own machine, and is not made to wait, as they are,
 # for the pages that it is to write (PF_LOCAL_THROTTLE). From another namespace it is, and with either client nothing moves any more: its
@@ -115,7 +116,7 @@ pour killed0 --fsync "$M/killed0" 64 31 &
 writers[0]=$!
 pour killed1 --mmap --fsync "$M/killed1" 32 32 &
 writers[1]=$!
-for n in 1 2; do
+for n in $(seq "$KILLS"); do
 	/guest/pour.py hog all >/dev/null 2>&1 &
 	wait $! 2>/dev/null
 	is "who wants all memory is killed ($n)" $? 137
