@@ -10,6 +10,9 @@
 
 M=/mnt/rnfs4
 MODEL=/tmp/model
+# How much is done at random, and how much of that fio does.
+STEPS=${FULL:+500} STEPS=${STEPS:-120}
+MIB=${FULL:+32} MIB=${MIB:-6}
 
 server_sum() {
 	server_sh sha256sum "$EXPORT/$1" | cut -d' ' -f1
@@ -64,7 +67,7 @@ appended() {
 verified() {
 	local name=$1
 	shift
-	fio --name="$name" --filename="$M/fio-$name" --direct=1 --rw=randrw --size=16m --io_size=12m --iodepth=16 \
+	fio --name="$name" --filename="$M/fio-$name" --direct=1 --rw=randrw --size=16m --io_size="${MIB}m" --iodepth=16 \
 		--verify=crc32c --verify_state_save=0 --verify_fatal=1 "$@"
 }
 
@@ -173,9 +176,9 @@ is "a large one is committed once" "$(calls COMMIT)" "COMMIT 1"
 is "the server has it" "$(server_sum large)" "$(sum_of /tmp/data)"
 check "and it is read" get large 8M
 is "calls at the limits give what the C client gives" "$(edges rnfs4)" "$(edges nfs4)"
-check "any alignment, any pieces" scrambled unaligned --steps 250
-check "beside buffered calls, mappings and truncation" scrambled mixed --steps 250 --mixed
-check "and once more" scrambled mixed2 --steps 250 --mixed --seed 2
+check "any alignment, any pieces" scrambled unaligned --steps "$STEPS"
+check "beside buffered calls, mappings and truncation" scrambled mixed --steps "$STEPS" --mixed
+check "and once more" scrambled mixed2 --steps "$STEPS" --mixed --seed 2
 check "four processes append" appended
 check "aio, verified by fio" verified aio --ioengine=libaio "${UNALIGNED[@]}"
 check "io_uring" verified uring --ioengine=io_uring "${UNALIGNED[@]}"

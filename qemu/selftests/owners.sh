@@ -30,6 +30,8 @@ server_opens() {
 
 # Files for each user.
 EACH=${FULL:+200} EACH=${EACH:-20}
+# Seconds.
+RACES=${FULL:+20} RACES=${RACES:-10}
 
 plan 18
 echo 0 >/proc/sys/fs/leases-enable
@@ -52,7 +54,7 @@ server_restart
 check "the client is well after a restart" touch "$M/d/held"
 check "unused owners did not survive that, but for the one who asked" within 5 owners_are "0 1 0"
 
-check "open, dup, fork, close, upgrade and downgrade, all at once" /guest/owners.py races "$M/d" 20
+check "open, dup, fork, close, upgrade and downgrade, all at once" /guest/owners.py races "$M/d" "$RACES"
 check "nothing is open" within 5 test "$(owners active) $(owners states)" = "0 0"
 is "on the server neither" "$(server_opens)" 0
 check "after the lease nothing is left" within $((PERIOD * 2 + 5)) owners_are "0 0 0"
