@@ -47,12 +47,25 @@ unnoticed() {
 	work "$1" && well && struck
 }
 
+# over_open RULE...: renames a file over one that somebody reads, with the rules armed. That is a LOOKUP, a RENAME that hides the file
+# and one for the rest. Fails as the program does.
+over_open() {
+	local status=0
+	rm -f $M/over $M/under
+	echo over >$M/over && echo under >$M/under && exec 6<$M/under && fault clear "$@" || return
+	mv $M/over $M/under || status=$?
+	grep -q 'rename.*hits=1' "$D/fault" && fault clear && [ "$(cat <&6)" = under ] || return 99
+	exec 6<&-
+	well || return 99
+	return $status
+}
+
 # A line that is no rule.
 bad_rule() {
 	! fault "$1" 2>/dev/null
 }
 
-plan 66
+plan 86
 echo 0 >/proc/sys/fs/leases-enable
 server_restart
 check "mount" mount_rnfs4 $M
@@ -115,6 +128,22 @@ hits=$(sed 's/.*hits=//' "$D/fault")
 note "$(cat "$D/fault")"
 is "probability" "$((hits > 2 && hits < 200))" 1
 fault clear
+
+# An answer that is lost, and then the session that had it: a call runs twice. Which one depends on what else was sent.
+for nth in 0 1; do
+	for after in 1 2 3 4; do
+		check "over an open file, and rename $nth runs twice ($after)" over_open "rename error=-ECONNRESET after=$nth" \
+			"sequence error=BADSESSION after=$after"
+		is "the server has it" "$(server_sh "cd $EXPORT; cat under; ls -A | grep -c '^\.nfs\|^over'")" $'over\n0'
+	done
+done
+# Done, but the client has been told otherwise: what has moved must not be moved over.
+over_open "rename error=-EIO after=1" 2>/dev/null
+is "a rename that is done, and seems to fail" $? 1
+is "loses nothing" "$(server_sh "cat $EXPORT/under")" over
+over_open "rename error=ACCESS after=1" 2>/dev/null
+is "one that is refused" $? 1
+is "leaves both as they were" "$(server_sh "cd $EXPORT; cat over under; ls -A | grep -c '^\.nfs'")" $'over\nunder\n0'
 
 # The seed's fault: the reclaim of an open fails after the server's restart. What cannot be reclaimed is opened anew.
 hold_begin

@@ -28,10 +28,11 @@ DAILY = (
 # ... and these of recovery.
 RECOVERING = (
     "exchange-id error=DELAY", "exchange-id error=-ECONNRESET", "create-session error=DELAY", "create-session error=STALE_CLIENTID",
-    "open-reclaim error=DELAY", "open-reclaim error=NO_GRACE", "open-reclaim error=RECLAIM_BAD", "open-reclaim error=DEADSESSION",
-    "open-reclaim error=-ECONNRESET", "open-reclaim error=RESOURCE", "reclaim-complete error=DELAY", "reclaim-complete error=-ECONNRESET",
+    "open-reclaim error=DELAY", "open-reclaim error=DEADSESSION", "open-reclaim error=-ECONNRESET", "open-reclaim error=RESOURCE", "reclaim-complete error=DELAY", "reclaim-complete error=-ECONNRESET",
     "sequence-alone error=DELAY",
 )
+# What is refused is opened anew; its locks are gone, and whoever held them must be told.
+REFUSED = ("open-reclaim error=NO_GRACE", "open-reclaim error=RECLAIM_BAD")
 
 
 class Fault:
@@ -174,6 +175,14 @@ def injected_restart(world, dice):
     disarm(world)
 
 
+def refused_restart(world, dice):
+    """The server does not let the client have back what it had, or not all of it."""
+    arm(world, dice, [dice.choice(REFUSED), dice.choice(RECOVERING)])
+    restart(world, dice)
+    time.sleep(2)
+    disarm(world)
+
+
 FAULTS = [
     Fault("power-cut", power_cut, cuts=True),
     Fault("restart", restart, reboots=True),
@@ -188,4 +197,5 @@ FAULTS = [
     Fault("parted-restart", parted_restart, reboots=True),
     Fault("injected", injected),
     Fault("injected-restart", injected_restart, reboots=True),
+    Fault("refused-restart", refused_restart, forgets=True),
 ]

@@ -107,7 +107,7 @@ impl Primed<'_> {
 
 /// Asks the server for a name: the object's handle and attributes, or `None` where there is none. The directory's own
 /// attributes come along, as they were before that. May sleep; killable.
-fn ask(dir: &Inode, name: &[u8]) -> Result<Option<(Fh, Attrs, Stamp)>> {
+pub(super) fn ask(dir: &Inode, name: &[u8]) -> Result<Option<(Fh, Attrs, Stamp)>> {
     let sent = Stamp::now();
     let ops = (
         Putfh(dir.fh()),

@@ -37,6 +37,7 @@ use super::{
         refresh, //
     },
     lookup::{
+        ask,
         mark,
         splice, //
     },
@@ -257,8 +258,22 @@ pub(super) fn rmdir(dir: &Inode, dentry: &ChildDentry) -> Result {
     remove(dir, dentry)
 }
 
-/// Renames at the server, and takes note of it for the directories.
-pub(super) fn rename_to(old_dir: &Inode, old: &[u8], new_dir: &Inode, new: &[u8]) -> Result {
+/// Whether this name is that of `inode`, as the server has it now.
+fn is_name_of(dir: &Inode, name: &[u8], inode: &Inode) -> bool {
+    matches!(ask(dir, name), Ok(Some((fh, ..))) if fh == *inode.fh())
+}
+
+/// Renames `moved` at the server, and takes note of it for the directories.
+///
+/// Where a session is lost together with an answer, the call runs twice, and finds no old name the second time. If the new name
+/// is that of the file, what was asked for is so.
+pub(super) fn rename_to(
+    old_dir: &Inode,
+    old: &[u8],
+    new_dir: &Inode,
+    new: &[u8],
+    moved: &Inode,
+) -> Result {
     let across = !core::ptr::eq(old_dir, new_dir);
     let ops = (
         Putfh(old_dir.fh()),
@@ -272,7 +287,14 @@ pub(super) fn rename_to(old_dir: &Inode, old: &[u8], new_dir: &Inode, new: &[u8]
         old_dir.server().call(&current_cred(), ops)?;
     put_old.errno().inspect_err(|e| note_error(old_dir, *e))?;
     put_new.errno().inspect_err(|e| note_error(new_dir, *e))?;
-    let rename = rename.errno()?;
+    let rename = match rename.errno() {
+        Err(e) if e == ENOENT && is_name_of(new_dir, new, moved) => {
+            old_dir.info().attrs.expire();
+            new_dir.info().attrs.expire();
+            return Ok(());
+        }
+        rename => rename?,
+    };
     changed(new_dir, &rename.target, new_attrs);
     if let Some((restorefh, old_attrs)) = old_attrs {
         changed(old_dir, &rename.source, restorefh.and(old_attrs));
@@ -308,7 +330,7 @@ pub(super) fn rename(
     }
     // Where there is a stand-in the name of `new` is the hidden one now.
     let target = stand_in.as_deref().unwrap_or(new);
-    if let Err(e) = rename_to(old_dir, old.name(), new_dir, target.name()) {
+    if let Err(e) = rename_to(old_dir, old.name(), new_dir, target.name(), moved) {
         match &stand_in {
             Some(original) => silly::undo(new_dir, new, original),
             None if dropped => new.d_rehash(),

@@ -25,8 +25,14 @@ use rnfs4_proto::{
     attrs::request,
     ops::{
         attr::Getattr,
-        dir::Remove,
-        fh::Putfh, //
+        dir::{
+            Link,
+            Remove, //
+        },
+        fh::{
+            Putfh,
+            Savefh, //
+        },
     },
     types::{
         ChangeInfo,
@@ -144,7 +150,7 @@ pub(super) fn rename(dir: &Inode, dentry: &ChildDentry) -> Result {
         }),
         GFP_KERNEL,
     )?;
-    rename_to(dir, dentry.name(), dir, unlink.name.to_bytes()).inspect_err(|_| {
+    rename_to(dir, dentry.name(), dir, unlink.name.to_bytes(), inode).inspect_err(|_| {
         // Which of the two names it has nobody knows.
         hidden.d_drop();
     })?;
@@ -158,11 +164,37 @@ pub(super) fn rename(dir: &Inode, dentry: &ChildDentry) -> Result {
 
 /// Gives a file its name back that [`rename`] has hidden, since what it was hidden for has failed. `original` has that name and
 /// the place of `dentry` from before. The directory is locked. May sleep; killable.
+///
+/// By a link, which replaces nothing: who has failed for want of an answer may have been heard, and the name is another file's. Then, or
+/// should this fail, too, the file stays hidden until its last user has gone.
 pub(super) fn undo(dir: &Inode, dentry: &ChildDentry, original: &ChildDentry) {
-    // Should this fail, too, the file stays hidden until its last user has gone.
-    if rename_to(dir, dentry.name(), dir, original.name()).is_ok() {
-        drop(dentry.take_renamed());
-        dentry.d_move(original);
-        mark(dir, dentry, true);
-    }
+    let Some(inode) = dentry.inode() else {
+        return;
+    };
+    let ops = (
+        Putfh(inode.fh()),
+        Savefh,
+        Putfh(dir.fh()),
+        Link(original.name()),
+        Remove(dentry.name()),
+        Getattr(request::CHANGED),
+    );
+    let Ok((putfh, _, put_dir, link, remove, attrs)) = dir.server().call(&current_cred(), ops)
+    else {
+        return;
+    };
+    let (Ok(link), Ok(remove)) = (putfh.and(put_dir).and(link), remove) else {
+        dir.info().attrs.expire();
+        return;
+    };
+    let both = ChangeInfo {
+        atomic: link.atomic && remove.atomic && link.after == remove.before,
+        before: link.before,
+        after: remove.after,
+    };
+    changed(dir, &both, attrs);
+    inode.info().attrs.barrier();
+    drop(dentry.take_renamed());
+    dentry.d_move(original);
+    mark(dir, dentry, true);
 }
