@@ -1,4 +1,4 @@
-#!/usr/bin/python3
+#!/usr/bin/python3 -S
 # SPDX-License-Identifier: GPL-2.0
 """What each system call gives on a file whose open state was lost for good (NFS_CONTEXT_BAD).
 

@@ -1,4 +1,4 @@
-#!/usr/bin/python3
+#!/usr/bin/python3 -S
 # SPDX-License-Identifier: GPL-2.0
 """Holds files open and does to them what it is told, one command from stdin at a time, with one line for an answer: "ok", what was
 read, or the name of the error (EIO). Nothing is forked and nothing else is done, so each error belongs to one call.

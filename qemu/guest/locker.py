@@ -1,4 +1,4 @@
-#!/usr/bin/python3
+#!/usr/bin/python3 -S
 # SPDX-License-Identifier: GPL-2.0
 """A process that locks, reads and writes files as it is told, one command from stdin at a time, with one line for an answer: "ok", what
 was asked for, or the name of the error (EAGAIN).

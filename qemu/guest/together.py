@@ -1,4 +1,4 @@
-#!/usr/bin/python3
+#!/usr/bin/python3 -S
 # SPDX-License-Identifier: GPL-2.0
 """What goes along with a WRITE or an OPEN meets errors of a scripted server: together.py MOUNT prints a line for each case, with what the
 program got and what the server was asked. With a NAME behind that it only writes such a file."""
