@@ -28,8 +28,8 @@ DAILY = (
 # ... and these of recovery.
 RECOVERING = (
     "exchange-id error=DELAY", "exchange-id error=-ECONNRESET", "create-session error=DELAY", "create-session error=STALE_CLIENTID",
-    "open-reclaim error=DELAY", "open-reclaim error=DEADSESSION", "open-reclaim error=-ECONNRESET", "open-reclaim error=RESOURCE", "reclaim-complete error=DELAY", "reclaim-complete error=-ECONNRESET",
-    "sequence-alone error=DELAY",
+    "open-reclaim error=DELAY", "open-reclaim error=DEADSESSION", "open-reclaim error=-ECONNRESET", "open-reclaim error=RESOURCE",
+    "reclaim-complete error=DELAY", "reclaim-complete error=-ECONNRESET", "sequence-alone error=DELAY",
 )
 # What is refused is opened anew; its locks are gone, and whoever held them must be told.
 REFUSED = ("open-reclaim error=NO_GRACE", "open-reclaim error=RECLAIM_BAD")
