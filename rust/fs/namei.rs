@@ -174,6 +174,12 @@ pub(super) fn mknod(
 pub(super) fn link(old: &Dentry, dir: &Inode, dentry: &ChildDentry) -> Result {
     check_name(dir, dentry)?;
     let inode = old.inode().ok_or(ENOENT)?;
+    link_to(inode, dir, dentry)?;
+    splice(dir, dentry, ARef::from(inode)).map(drop)
+}
+
+/// Gives the inode a further name at the server, that of `dentry`, and takes note of it for both.
+pub(super) fn link_to(inode: &Inode, dir: &Inode, dentry: &ChildDentry) -> Result {
     let ops = (
         Putfh(inode.fh()),
         Getattr(request::CHANGED),
@@ -203,7 +209,7 @@ pub(super) fn link(old: &Dentry, dir: &Inode, dentry: &ChildDentry) -> Result {
         Ok(attrs) => refresh(inode, &attrs, Origin::OwnChange)?,
         Err(_) => inode.info().attrs.barrier(),
     }
-    splice(dir, dentry, ARef::from(inode)).map(drop)
+    Ok(())
 }
 
 /// Removes a name at the server.

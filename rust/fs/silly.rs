@@ -25,14 +25,8 @@ use rnfs4_proto::{
     attrs::request,
     ops::{
         attr::Getattr,
-        dir::{
-            Link,
-            Remove, //
-        },
-        fh::{
-            Putfh,
-            Savefh, //
-        },
+        dir::Remove,
+        fh::Putfh, //
     },
     types::{
         ChangeInfo,
@@ -45,6 +39,7 @@ use super::{
     inode::find_dir,
     lookup::mark,
     namei::{
+        link_to,
         lost_name,
         rename_to, //
     },
@@ -165,36 +160,19 @@ pub(super) fn rename(dir: &Inode, dentry: &ChildDentry) -> Result {
 /// Gives a file its name back that [`rename`] has hidden, since what it was hidden for has failed. `original` has that name and
 /// the place of `dentry` from before. The directory is locked. May sleep; killable.
 ///
-/// By a link, which replaces nothing: who has failed for want of an answer may have been heard, and the name is another file's. Then, or
-/// should this fail, too, the file stays hidden until its last user has gone.
+/// By a link, which replaces nothing: who has failed for want of an answer may have been heard, and the name is another file's.
+/// Then, or should this fail, too, the file stays hidden until its last user has gone.
 pub(super) fn undo(dir: &Inode, dentry: &ChildDentry, original: &ChildDentry) {
     let Some(inode) = dentry.inode() else {
         return;
     };
-    let ops = (
-        Putfh(inode.fh()),
-        Savefh,
-        Putfh(dir.fh()),
-        Link(original.name()),
-        Remove(dentry.name()),
-        Getattr(request::CHANGED),
-    );
-    let Ok((putfh, _, put_dir, link, remove, attrs)) = dir.server().call(&current_cred(), ops)
-    else {
+    if link_to(inode, dir, original).is_err() {
         return;
-    };
-    let (Ok(link), Ok(remove)) = (putfh.and(put_dir).and(link), remove) else {
-        dir.info().attrs.expire();
-        return;
-    };
-    let both = ChangeInfo {
-        atomic: link.atomic && remove.atomic && link.after == remove.before,
-        before: link.before,
-        after: remove.after,
-    };
-    changed(dir, &both, attrs);
-    inode.info().attrs.barrier();
-    drop(dentry.take_renamed());
+    }
+    let hidden = dentry.take_renamed();
     dentry.d_move(original);
     mark(dir, dentry, true);
+    if let Some(hidden) = hidden {
+        SillyUnlink::complete(hidden, inode);
+    }
 }
