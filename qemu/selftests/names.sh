@@ -69,7 +69,7 @@ no_hidden() {
 	[ "$(hidden)" = 0 ]
 }
 
-plan 112
+plan 116
 echo 0 >/proc/sys/fs/leases-enable
 check "mount" "mount_$CLIENT" "$M"
 mkdir -m 1777 "$M/all"
@@ -91,6 +91,10 @@ is "O_CREAT | O_DIRECTORY" "$(error "os.open(M + '/new', os.O_CREAT | os.O_DIREC
 is "O_CREAT below a file" "$(error "os.open(M + '/file/new', os.O_CREAT)")" ENOTDIR
 is "of a name with a slash behind it" "$(error "os.open(M + '/new/', os.O_CREAT | os.O_RDWR)")" EISDIR
 is "O_PATH of a file, and to read through it" "$(error "os.read(os.open(M + '/file', os.O_PATH), 1)")" EBADF
+is "to open for ioctl() alone, and to read then" "$(error "os.read(os.open(M + '/file', os.O_WRONLY | os.O_RDWR), 1)")" EBADF
+is "or to write" "$(error "os.write(os.open(M + '/file', os.O_WRONLY | os.O_RDWR), b'x')")" EBADF
+is "takes the right to both" "$(user_error "os.open(M + '/file', os.O_WRONLY | os.O_RDWR)")" EACCES
+is "and makes a file" "$(error "os.open(M + '/all/ioctl', os.O_WRONLY | os.O_RDWR | os.O_CREAT)") $(on_server %s all/ioctl)" "none 0"
 is "one of many makes a file with O_EXCL" "$(python "
 for n in range(8):
     if os.fork() == 0:

@@ -73,16 +73,15 @@ pub(super) struct Mode {
 }
 
 impl Mode {
-    /// Takes the mode from the `O_*` flags. `EINVAL` for what this file system has not: opening for ioctl() alone.
-    pub(super) fn from_flags(flags: u32) -> Result<Self> {
+    /// Takes the mode from the `O_*` flags. Who opens for ioctl() alone must be allowed both, as everywhere (open(2)), though the
+    /// VFS will let him do neither.
+    pub(super) fn from_flags(flags: u32) -> Self {
         use kernel::fs::file::flags;
-        let (read, write) = match flags & flags::O_ACCMODE {
-            flags::O_RDONLY => (true, false),
-            flags::O_WRONLY => (false, true),
-            flags::O_RDWR => (true, true),
-            _ => return Err(EINVAL),
-        };
-        Ok(Self { read, write })
+        let access = flags & flags::O_ACCMODE;
+        Self {
+            read: access != flags::O_WRONLY,
+            write: access != flags::O_RDONLY,
+        }
     }
 }
 
@@ -98,7 +97,7 @@ pub(super) fn reads_only(flags: u32) -> bool {
 
 /// Opens an inode that is known already by its file handle (CLAIM_FH).
 fn open_inode(inode: &Inode, file: &File) -> Result<Arc<OpenContext>> {
-    let mode = Mode::from_flags(file.flags())?;
+    let mode = Mode::from_flags(file.flags());
     let sent = Stamp::now();
     let request = OpenRequest {
         target: OpenTarget::File { fh: inode.fh() },
