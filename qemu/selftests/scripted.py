@@ -126,11 +126,14 @@ class Watchdog:
 def until(condition, seconds=10):
     """Waits for a condition; what it came to."""
     end = time.monotonic() + seconds
+    nap = 0.005
     while True:
         value = condition()
         if value or time.monotonic() > end:
             return value
-        time.sleep(0.005)
+        # Others wait as well, and whom they wait for wants the processor.
+        time.sleep(nap)
+        nap = min(2 * nap, 0.1)
 
 
 def begin(number, lease=60):
