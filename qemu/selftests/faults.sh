@@ -60,12 +60,31 @@ over_open() {
 	return $status
 }
 
+# made_once NAME RULE...: what open() with O_EXCL says, with the rules armed, which must all strike.
+made_once() {
+	local name=$1
+	shift
+	fault clear "$@"
+	python3 -c "
+import errno, os
+try:
+    print(os.write(os.open('$M/$name', os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o640), b'text'))
+except OSError as error:
+    print(errno.errorcode[error.errno])"
+	struck && fault clear && well
+}
+
+# present NAME: its times are the present one.
+present() {
+	server_sh stat -c '%X %Y' "$EXPORT/$1" | awk -v now="$EPOCHSECONDS" '{ exit !($1 > now - 60 && $1 <= now + 1 && $2 > now - 60 && $2 <= now + 1) }'
+}
+
 # A line that is no rule.
 bad_rule() {
 	! fault "$1" 2>/dev/null
 }
 
-plan 86
+plan 97
 echo 0 >/proc/sys/fs/leases-enable
 server_restart
 check "mount" mount_rnfs4 $M
@@ -144,6 +163,23 @@ is "loses nothing" "$(server_sh "cat $EXPORT/under")" over
 over_open "rename error=ACCESS after=1" 2>/dev/null
 is "one that is refused" $? 1
 is "leaves both as they were" "$(server_sh "cd $EXPORT; cat over under; ls -A | grep -c '^\.nfs'")" $'over\nunder\n0'
+
+# A file is made whose answer is lost: it is known again by the verifier, as long as that is there, or by what has taken its place.
+lost=("open error=-ECONNRESET" "sequence error=BADSESSION after=1")
+is "open() with O_EXCL runs twice" "$(made_once twice "${lost[@]}")" 4
+is "the server has it" "$(server_sh "cd $EXPORT; cat twice; stat -c ' %a %h' twice")" "text 640 1"
+check "with the present time" present twice
+is "a second time it is there" "$(python3 -c "open('$M/twice', 'x')" 2>&1 | grep -o FileExists)" FileExists
+for text in '' theirs; do
+	ls $M/theirs 2>/dev/null
+	server_sh "rm -f $EXPORT/theirs; printf '$text' >$EXPORT/theirs"
+	is "what another has made (${text:-empty}) is not taken for ours" "$(made_once theirs "${lost[@]}")" EEXIST
+	is "and stays as it is" "$(server_sh cat "$EXPORT/theirs")" "$text"
+	rm -f $M/theirs
+done
+is "where only the present time may be set" "$(made_once foreign "setattr error=PERM")" 4
+is "it is made all the same" "$(server_sh cat "$EXPORT/foreign")" text
+check "with that time" present foreign
 
 # The seed's fault: the reclaim of an open fails after the server's restart. What cannot be reclaimed is opened anew.
 hold_begin

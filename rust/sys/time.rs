@@ -21,6 +21,12 @@ pub(crate) fn now_ms() -> u64 {
     now_ns() / 1_000_000
 }
 
+/// Seconds since 1970. Any context.
+pub(crate) fn wall_seconds() -> i64 {
+    // SAFETY: Always safe to call.
+    unsafe { kb::ktime_get_real_seconds() }
+}
+
 /// The present jiffy.
 pub(crate) fn jiffies() -> Jiffies {
     // SAFETY: A read of a counter that wraps; any value that it had is good.

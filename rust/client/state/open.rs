@@ -57,6 +57,7 @@ use rnfs4_proto::{
         Bitmap,
         ChangeInfo,
         Fh,
+        NfsTime,
         Opaque,
         ShareAccess,
         Stateid,
@@ -89,7 +90,10 @@ use crate::{
     },
     sys::{
         mm::PageVec,
-        time::random_u64, //
+        time::{
+            random_u64,
+            wall_seconds, //
+        },
     },
 };
 
@@ -160,6 +164,9 @@ pub(crate) struct Opened<B> {
 /// What may be asked about a regular file.
 const FILE_ACCESS: u32 = access::READ | access::MODIFY | access::EXTEND | access::EXECUTE;
 
+/// Nanoseconds in a second.
+const NSEC_PER_SEC: u64 = 1_000_000_000;
+
 /// OPEN, and what is to be known of the file. Then the file's beginning, or the directory's attributes: what these two say of the
 /// directory is one thing if nobody else changes it, and OPEN's own word tells whether that is so.
 type OpenOps = (
@@ -201,6 +208,10 @@ pub(in crate::client) struct OpenBody<B> {
     cred: ARef<Credential>,
     access: Access,
     by_name: bool,
+    /// How many requests it took so far.
+    requests: u32,
+    /// The file is open, but what was to be set behind that was refused.
+    unset: bool,
     room: Option<Room<B>>,
     /// A delegation that nobody asked for.
     given: Option<(Fh, Delegation)>,
@@ -224,6 +235,7 @@ impl<B: Bulk> OpenBody<B> {
             .context
             .context(&self.server, state, self.access, self.cred.clone())?;
         // From here on an error closes the file again.
+        self.unset = matches!(setattr, Some(Err(_)));
         setattr.transpose().errno()?;
         let opened = Opened {
             ctx,
@@ -250,6 +262,11 @@ impl<B: Bulk> Body for OpenBody<B> {
 
     fn pages(&self) -> Option<&PageVec> {
         self.beginning.as_ref().map(Bulk::pages)
+    }
+
+    fn refresh(&mut self, _ops: &mut OpenOps) -> Result {
+        self.requests = self.requests.saturating_add(1);
+        Ok(())
     }
 
     fn is_answered(
@@ -284,9 +301,39 @@ impl Server {
         req: OpenRequest<'_>,
         beginning: Option<B>,
     ) -> Result<KBox<Opened<B>>> {
-        let client = self.client();
-        let owner = self.owners().get(&req.cred, || client.next_owner_id())?;
-        self.owners().collect(client.lease_ms());
+        let owner = self
+            .owners()
+            .get(&req.cred, || self.client().next_owner_id())?;
+        self.owners().collect(self.client().lease_ms());
+        let way = Way::new(&req, self.exclusive());
+        let mut sent = self.send_open(&req, owner.clone(), way, beginning)?;
+        let Some(mark) = way.mark else {
+            return sent.opened;
+        };
+        if sent.unset {
+            // Where files are not their makers', these may set no time but the present.
+            sent = self.send_open(&req, owner.clone(), way.unmarked(), None)?;
+        }
+        match sent.opened {
+            // Perhaps it was made by an earlier request whose answer went with its session.
+            Err(e) if e == EEXIST && sent.requests > 1 => self
+                .send_open(&req, owner, Way::FOUND, None)?
+                .opened
+                .ok()
+                .filter(|found| found.attrs.size == 0 && found.attrs.atime == mark)
+                .ok_or(EEXIST),
+            opened => opened,
+        }
+    }
+
+    /// Sends an OPEN and waits for what comes of it.
+    fn send_open<B: Bulk>(
+        self: &Arc<Self>,
+        req: &OpenRequest<'_>,
+        owner: OwnerRef,
+        way: Way,
+        beginning: Option<B>,
+    ) -> Result<Sent<B>> {
         let access = Access::new(req.read, req.write);
         let (fh, claim) = match req.target {
             OpenTarget::Name { dir, name } => (
@@ -295,7 +342,6 @@ impl Server {
             ),
             OpenTarget::File { fh } => (*fh, OpenClaim::Fh),
         };
-        let (how, setattr) = open_how(&req, self.exclusive());
         let makes = req.create.is_some();
         let beginning = beginning.filter(|_| !makes);
         let ops = (
@@ -305,11 +351,14 @@ impl Server {
                 access: ShareAccess(access.0).with(ShareAccess::WANT_NO_DELEG),
                 deny: 0,
                 owner: wire_owner(&owner)?,
-                how,
+                how: way.how,
                 claim,
             },
             Getfh,
-            setattr,
+            way.set.map(|attrs| Setattr {
+                stateid: Stateid::CURRENT,
+                attrs,
+            }),
             AccessOp(FILE_ACCESS),
             Getattr(request::INODE),
             beginning.as_ref().map(|beginning| Read {
@@ -325,46 +374,101 @@ impl Server {
             cred: req.cred.clone(),
             access,
             by_name: matches!(claim, OpenClaim::Null(_)),
+            requests: 0,
+            unset: false,
             room: Some(Room::new()?),
             given: None,
             beginning,
             opened: Err(EIO),
         };
-        let mut call = client.start(self.how(&req.cred), ops, body)?.wait()?;
-        core::mem::replace(&mut call.body_mut().opened, Err(EIO))
+        let mut call = self
+            .client()
+            .start(self.how(&req.cred), ops, body)?
+            .wait()?;
+        let body = call.body_mut();
+        Ok(Sent {
+            opened: core::mem::replace(&mut body.opened, Err(EIO)),
+            requests: body.requests,
+            unset: body.unset,
+        })
     }
 }
 
-/// How the file is made, and what is set behind that: an exclusive create keeps its verifier in the times, and truncation of a
-/// file that is not made is an operation of its own.
-fn open_how(req: &OpenRequest<'_>, exclusive: Bitmap) -> (OpenHow, Option<Setattr>) {
-    let set = |attrs| {
-        Some(Setattr {
-            stateid: Stateid::CURRENT,
-            attrs,
-        })
-    };
-    match &req.create {
-        Some(create) if create.exclusive => {
-            let verifier = Verifier(random_u64().to_be_bytes());
-            let (now, behind) = create.attrs.for_exclusive(exclusive);
-            let behind = SetAttrs {
-                atime: Some(SetTime::Server),
-                mtime: Some(SetTime::Server),
-                ..behind
-            };
-            (OpenHow::Exclusive41(verifier, now), set(behind))
-        }
-        Some(create) => (OpenHow::Unchecked(create.attrs), None),
-        None if req.truncate => (
-            OpenHow::NoCreate,
-            set(SetAttrs {
-                size: Some(0),
-                ..SetAttrs::default()
-            }),
-        ),
-        None => (OpenHow::NoCreate, None),
+/// What came of an OPEN.
+struct Sent<B> {
+    opened: Result<KBox<Opened<B>>>,
+    requests: u32,
+    unset: bool,
+}
+
+/// How a file is opened.
+#[derive(Clone, Copy)]
+struct Way {
+    how: OpenHow,
+    /// What is set behind that.
+    set: Option<SetAttrs>,
+    /// The time of access that nobody else's file has, if it is made as the only one.
+    mark: Option<NfsTime>,
+}
+
+impl Way {
+    /// An exclusive create keeps its verifier in the times, so these are set behind it (`nfs4_exclusive_attrset()`); truncation of a
+    /// file that is not made is an operation of its own.
+    ///
+    /// Once the times are set the server does not know the verifier any more: who asks again, because the answer was lost with its
+    /// session, finds the file there. So one of the times that are set takes the place of the verifier: now, by our clock, and a
+    /// fraction of a second by chance.
+    fn new(req: &OpenRequest<'_>, exclusive: Bitmap) -> Self {
+        let (how, set, mark) = match &req.create {
+            Some(create) if create.exclusive => {
+                let verifier = Verifier(random_u64().to_be_bytes());
+                let (now, behind) = create.attrs.for_exclusive(exclusive);
+                let mark = NfsTime {
+                    sec: wall_seconds(),
+                    nsec: (random_u64() % NSEC_PER_SEC) as u32,
+                };
+                let behind = SetAttrs {
+                    atime: Some(SetTime::Client(mark)),
+                    mtime: Some(SetTime::Server),
+                    ..behind
+                };
+                (
+                    OpenHow::Exclusive41(verifier, now),
+                    Some(behind),
+                    Some(mark),
+                )
+            }
+            Some(create) => (OpenHow::Unchecked(create.attrs), None, None),
+            None => {
+                let cut = SetAttrs {
+                    size: Some(0),
+                    ..SetAttrs::default()
+                };
+                (OpenHow::NoCreate, req.truncate.then_some(cut), None)
+            }
+        };
+        Self { how, set, mark }
     }
+
+    /// The same by the server's clock alone.
+    fn unmarked(self) -> Self {
+        let set = self.set.map(|set| SetAttrs {
+            atime: Some(SetTime::Server),
+            ..set
+        });
+        Self {
+            set,
+            mark: None,
+            ..self
+        }
+    }
+
+    /// What is there.
+    const FOUND: Self = Self {
+        how: OpenHow::NoCreate,
+        set: None,
+        mark: None,
+    };
 }
 
 /// The owner as the protocol writes it. The client id has no meaning since sessions tell the client.
