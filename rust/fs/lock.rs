@@ -98,11 +98,15 @@ fn local(call: LockCall, req: &mut Request<'_>) -> Result {
 /// The locks of a file; made when the first is wanted.
 fn file_locks(inode: &Inode) -> Result<Arc<FileLocks>> {
     let place = &inode.info().locks;
-    if place.as_ref().is_none() {
-        // Another may be first.
-        place.populate(FileLocks::new()?);
+    if let Some(locks) = place.as_ref() {
+        return Ok(locks.clone());
     }
-    place.as_ref().cloned().ok_or(EAGAIN)
+    let fresh = FileLocks::new()?;
+    // Another may be first, and not be done with it: under the lock it is there when we look.
+    let guard = inode.lock_attrs();
+    place.populate(fresh.clone());
+    drop(guard);
+    Ok(place.as_ref().cloned().unwrap_or(fresh))
 }
 
 /// The lock state by which a call of this process through `file` reads or writes, if the process has locks.

@@ -334,7 +334,8 @@ impl OpenState {
     /// Remembers the locks of the file.
     pub(in crate::client) fn set_locks(&self, locks: &Arc<FileLocks>) {
         if self.locks.as_ref().is_none() {
-            // If somebody else was first, they are the same.
+            // If somebody else was first, they are the same; and under the lock they are there when we go on.
+            let _inner = self.inner.lock();
             self.locks.populate(locks.clone());
         }
     }
