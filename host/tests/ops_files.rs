@@ -18,6 +18,7 @@ use rnfs4_proto::{
         io::{Commit, Read, ReadRes, Write, WriteRes},
         readdir::{DirEntries, Readdir, ReaddirRes},
         secinfo::SecinfoNoName,
+        space::{Allocate, Deallocate, Part, Seek, SeekRes},
     },
     setattrs::SetAttrs,
     status::Status,
@@ -256,6 +257,45 @@ fn commit() {
         res(&mut op, X::new().fixed(b"verifier")),
         Ok(Verifier(*b"verifier"))
     );
+}
+
+#[test]
+fn seek() {
+    let mut op = Seek {
+        stateid: ID,
+        offset: 1 << 40,
+        hole: true,
+    };
+    assert_eq!(<Seek as Op>::NUM, 69);
+    assert_eq!(args(&op), X::new().stateid(3, 7).u64(1 << 40).u32(1));
+    all_short(&mut op, &X::new().u32(0).u64(5));
+    for (eof, word) in [(false, 0), (true, 1)] {
+        let found = SeekRes { eof, offset: 5 };
+        assert_eq!(res(&mut op, X::new().u32(word).u64(5)), Ok(found));
+    }
+    op.hole = false;
+    assert_eq!(args(&op), X::new().stateid(3, 7).u64(1 << 40).u32(0));
+    assert_eq!(
+        res(&mut op, X::new().u32(2).u64(5)),
+        Err(XdrError::Invalid),
+        "neither true nor false"
+    );
+}
+
+#[test]
+fn allocate_and_deallocate() {
+    let part = Part {
+        stateid: ID,
+        offset: 1 << 40,
+        len: 4096,
+    };
+    let bytes = X::new().stateid(3, 7).u64(1 << 40).u64(4096);
+    assert_eq!(<Allocate as Op>::NUM, 59);
+    assert_eq!(<Deallocate as Op>::NUM, 62);
+    assert_eq!(args(&Allocate(part)), bytes);
+    assert_eq!(args(&Deallocate(part)), bytes);
+    assert_eq!(res(&mut Allocate(part), X::new()), Ok(()));
+    assert_eq!(res(&mut Deallocate(part), X::new()), Ok(()));
 }
 
 #[test]

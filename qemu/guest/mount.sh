@@ -12,7 +12,8 @@ mount_rnfs4() {
 # The C client.
 mount_nfs4() {
 	mount_parse "$@" || usage "mount_nfs4 [-o OPTS] [SERVER:/PATH] DIR"
-	mount -t nfs4 -o "vers=4.2${mount_opts:+,$mount_opts}" "$mount_from" "$mount_dir"
+	[[ ,$mount_opts = *,vers=* ]] || mount_opts=vers=4.2${mount_opts:+,$mount_opts}
+	mount -t nfs4 -o "$mount_opts" "$mount_from" "$mount_dir"
 }
 
 mount_parse() {

@@ -99,9 +99,25 @@ interleave() {
 	exec 8>&- 9>&-
 }
 
+# holes FILE: makes one of 1 MiB with one page at 64 KiB, and prints where, from some places on, it has data and holes.
+holes() {
+	python3 -c "
+import errno, os, sys
+fd = os.open(sys.argv[1], os.O_CREAT | os.O_RDWR | os.O_TRUNC)
+os.pwrite(fd, b'x' * 4096, 65536)
+os.ftruncate(fd, 1 << 20)
+def seek(*args):
+    try:
+        return os.lseek(fd, *args)
+    except OSError as error:
+        return errno.errorcode[error.errno]
+print(*(seek(at, os.SEEK_DATA) for at in (0, 65540, 70000, 1 << 20)), *(seek(at, os.SEEK_HOLE) for at in (0, 65536, 70000, 1 << 20)))
+print(os.lseek(fd, 0, os.SEEK_CUR))" "$1" | tr '\n' ' '
+}
+
 BIG=${FULL:+64} BIG=${BIG:-32}
 seeds=("$RANDOM" ${FULL:+2 3 4 5 6 7 8 9})
-plan $((23 + 2 * ${#seeds[@]}))
+plan $((36 + 2 * ${#seeds[@]}))
 
 mkdir -p "$MODEL"
 mount -t tmpfs tmpfs "$MODEL"
@@ -148,4 +164,21 @@ check "what a mapping has changed is right" fio --name=mapped --filename="$M/map
 is "and on the server" "$(server_sum mapped)" "$(sum_of "$M/mapped")"
 check "overlapping writes of odd sizes are right" fio --name=odd --filename="$M/odd" --ioengine=psync --rw=randwrite \
 	--bsrange=512-40k --bs_unaligned --size=4M --verify=crc32c --verify_state_save=0 --do_verify=1 --verify_fatal=1 --output=/tmp/fio.out
+rpc_mark
+is "where there are data, and where holes" "$(holes "$M/sparse")" "65536 65540 ENXIO ENXIO 0 69632 70000 ENXIO 70000 "
+is "is for the server to say" "$(rpc_count SEEK)" 8
+rpc_mark
+check "room is made behind the end" fallocate -o 1M -l 1M "$M/sparse"
+is "which is moved" "$(stat -c %s "$M/sparse") $(server_sh stat -c %s "$EXPORT/sparse")" "2097152 2097152"
+is "room that leaves the size alone cannot be had" "$(fallocate -n -l 4M "$M/sparse" 2>&1 | grep -c unsupported)" 1
+cp "$MODEL/small" "$MODEL/holed"
+check "a hole is made in what was just written" bash -c "cp $MODEL/small $M/holed && fallocate -p -o 100 -l 4500 $M/holed"
+dd if=/dev/zero of="$MODEL/holed" bs=100 seek=1 count=45 conv=notrunc status=none
+is "here" "$(sum_of "$M/holed")" "$(sum_of "$MODEL/holed")"
+check "and on the server" same holed "$MODEL/holed"
+is "in one call each" "$(rpc_count ALLOCATE) $(rpc_count DEALLOCATE)" "1 1"
+check "unmount" umount "$M"
+check "with a server that cannot be asked" "mount_$CLIENT" -o vers=4.1 "$M"
+is "no hole can be made" "$(fallocate -p -o 0 -l 4096 "$M/sparse" 2>&1 | grep -c unsupported)" 1
+is "all is data" "$(holes "$M/sparse")" "0 65540 70000 ENXIO 1048576 1048576 1048576 ENXIO 1048576 "
 check "unmount" umount "$M"

@@ -15,6 +15,7 @@
 #include <linux/dcache.h>
 #include <linux/errseq.h>
 #include <linux/exportfs.h>
+#include <linux/falloc.h>
 #include <linux/fileattr.h>
 #include <linux/filelock.h>
 #include <linux/fs.h>

@@ -58,5 +58,6 @@ pub(crate) use {
         },
         open_context::OpenContext,
         open_state::OpenState,
+        space::Right, //
     },
 };

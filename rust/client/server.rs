@@ -10,6 +10,10 @@ use kernel::{
     seq_file::SeqFile,
     str::CString,
     sync::{
+        atomic::{
+            Atomic,
+            Relaxed, //
+        },
         Arc,
         Mutex,
         SpinLock, //
@@ -98,6 +102,13 @@ const CLOSE_MS: u32 = 5000;
 /// How long umount waits for the client to take leave of the server, in milliseconds.
 const LEAVE_MS: u32 = 10_000;
 
+/// The first operation that NFSv4.2 adds (ALLOCATE).
+const FIRST_OF_42: u32 = 59;
+
+fn bit_of(op: u32) -> u32 {
+    1u32.checked_shl(op.wrapping_sub(FIRST_OF_42)).unwrap_or(0)
+}
+
 /// A mounted file system of a server (`struct nfs_server`).
 #[pin_data]
 pub(crate) struct Server {
@@ -118,6 +129,8 @@ pub(crate) struct Server {
     knows_umask: bool,
     /// The change attribute only grows.
     change_grows: bool,
+    /// Operations of NFSv4.2 that the server does not have, as far as is known, as bits from [`FIRST_OF_42`] on.
+    lacking: Atomic<u32>,
     /// Directories that somebody has mounted, by what they were called then.
     #[pin]
     roots: Mutex<KVec<Root>>,
@@ -298,6 +311,7 @@ impl Server {
         let dtsize = rsize.min(READDIR_SIZE);
         let wsize = io(params.wsize, info.maxwrite, limits.max_request);
         let owners = Owners::new()?;
+        let minorversion = client.minorversion();
         Arc::pin_init(
             pin_init!(Self {
                 force,
@@ -320,6 +334,7 @@ impl Server {
                 knows_umask: info.supported.has(fattr4::MODE_UMASK),
                 change_grows: info.has(fattr4::CHANGE_ATTR_TYPE)
                     && info.change_attr_type != CHANGE_TYPE_IS_UNDEFINED,
+                lacking: Atomic::new(if minorversion < 2 { u32::MAX } else { 0 }),
                 roots <- new_mutex!(KVec::new()),
                 max_file_size: if info.maxfilesize == 0 { i64::MAX as u64 } else { info.maxfilesize },
                 io: IoStats::new(),
@@ -476,6 +491,18 @@ impl Server {
     /// Whether a change attribute only grows.
     pub(crate) fn change_grows(&self) -> bool {
         self.change_grows
+    }
+
+    /// Whether the server is known not to have this operation of NFSv4.2.
+    pub(super) fn lacks(&self, op: u32) -> bool {
+        self.lacking.load(Relaxed) & bit_of(op) != 0
+    }
+
+    /// It has said so.
+    pub(super) fn set_lacks(&self, op: u32) {
+        // Whoever says so of two at once has one of them said again.
+        self.lacking
+            .store(self.lacking.load(Relaxed) | bit_of(op), Relaxed);
     }
 
     /// How this mount calls on behalf of `cred`.

@@ -2,7 +2,10 @@
 
 //! Open regular files: open and close, read and write through the page cache or past it, fsync.
 
-use core::ops::RangeInclusive;
+use core::ops::{
+    Range,
+    RangeInclusive, //
+};
 
 use kernel::{
     fs::File,
@@ -32,6 +35,7 @@ use super::{
     refresh,
     revalidate,
     rider,
+    space,
     write,
     Inode,
     Origin,
@@ -175,6 +179,14 @@ impl FileOperations for Rnfs4Fs {
 
     fn revalidate_size(inode: &Inode) -> Result {
         revalidate(inode)
+    }
+
+    fn seek(file: &RegularFile<Self>, offset: u64, hole: bool) -> Result<Option<u64>> {
+        space::seek(file, offset, hole)
+    }
+
+    fn reserve(file: &RegularFile<Self>, part: Range<u64>, hole: bool, room: bool) -> Result {
+        space::reserve(file, part, hole, room)
     }
 
     fn read_iter(mut iocb: Iocb<'_, Self>, iter: &mut IovIterDest<'_>) -> Result<usize> {

@@ -32,6 +32,7 @@ mod request;
 mod rider;
 mod setattr;
 mod silly;
+mod space;
 mod stats;
 mod submount;
 mod super_block;

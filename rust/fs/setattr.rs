@@ -148,7 +148,7 @@ pub(super) fn setattr(inode: &Inode, mut attr: Iattr<'_, Rnfs4Fs>) -> Result {
 }
 
 /// Takes note of what was set, and of the attributes behind that.
-fn changed(inode: &Inode, set: &SetAttrs, attrs: Option<Attrs>) -> Result {
+pub(super) fn changed(inode: &Inode, set: &SetAttrs, attrs: Option<Attrs>) -> Result {
     inode.info().attrs.barrier();
     if let Some(size) = set.size {
         let end = inode.i_size();

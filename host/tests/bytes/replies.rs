@@ -21,6 +21,7 @@ use rnfs4_proto::{
             BindConnToSession, BindDir, CallbackSec, ChannelAttrs, CreateSession, DestroyClientid,
             DestroySession, ExchangeId, ReclaimComplete, Sequence, ServerInfo,
         },
+        space::{Allocate, Deallocate, Part, Seek},
         state::{Close, Delegreturn, FreeStateid, OpenDowngrade, TestStateid, TestedStateid},
     },
     setattrs::SetAttrs,
@@ -162,6 +163,27 @@ fn handles_and_data(num: u8, variant: u8, bytes: &[u8]) {
             one(write, bytes);
         }
         52 => one(SecinfoNoName { parent: false }, bytes),
+        59 | 62 => {
+            let (stateid, offset, len) = (ID, 0, 1);
+            let part = Part {
+                stateid,
+                offset,
+                len,
+            };
+            match num {
+                59 => one(Allocate(part), bytes),
+                _ => one(Deallocate(part), bytes),
+            }
+        }
+        69 => {
+            let (stateid, offset, hole) = (ID, 0, true);
+            let seek = Seek {
+                stateid,
+                offset,
+                hole,
+            };
+            one(seek, bytes);
+        }
         _ => (),
     }
 }

@@ -62,6 +62,20 @@ pub(crate) trait AsyncOps: Send + 'static {
     fn finish(&mut self, res: Result<<Self::Ops as Ops>::Res>);
 }
 
+/// The stateid by which data is read or written, as `nfs4_select_rw_stateid()`: the lock's, then the open's; and whether it is the
+/// lock's. If it changes now, the call is at worst sent once more.
+pub(in crate::client) fn io_stateid(
+    open: &Arc<OpenState>,
+    lock: Option<&Arc<LockState>>,
+) -> Result<(Stateid, bool)> {
+    let stateid = open.stateid()?;
+    let lock = lock.map(|lock| lock.io_stateid());
+    Ok(match lock.transpose()?.flatten() {
+        Some(lock) => (lock, true),
+        None => (stateid, false),
+    })
+}
+
 struct AsyncBody<C> {
     call: C,
     /// The stateid that was sent, and whether it is that of the call's lock owner.
@@ -71,13 +85,7 @@ struct AsyncBody<C> {
 impl<C: AsyncOps> AsyncBody<C> {
     fn build(&mut self) -> Result<C::Ops> {
         if let Some(state) = self.call.state() {
-            // As `nfs4_select_rw_stateid()`: the lock's, then the open's. If it changes now, the call is at worst sent once more.
-            let open = state.stateid()?;
-            let lock = self.call.lock().map(|lock| lock.io_stateid());
-            self.sent = match lock.transpose()?.flatten() {
-                Some(lock) => (lock, true),
-                None => (open, false),
-            };
+            self.sent = io_stateid(state, self.call.lock())?;
         }
         self.call.build(self.sent.0)
     }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The operations, one file for each family. NFSv4.2's (COPY, SEEK, ALLOCATE, ...) get files beside these.
+//! The operations, one file for each family.
 
 pub mod attr;
 pub mod dir;
@@ -11,4 +11,5 @@ pub mod open;
 pub mod readdir;
 pub mod secinfo;
 pub mod session;
+pub mod space;
 pub mod state;

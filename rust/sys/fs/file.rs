@@ -7,7 +7,10 @@
 
 use core::{
     marker::PhantomData,
-    ops::RangeInclusive,
+    ops::{
+        Range,
+        RangeInclusive, //
+    },
     ptr::NonNull, //
 };
 
@@ -156,6 +159,13 @@ pub(crate) trait FileOperations: FileSystem + PageCache {
     /// Sees to it that the size is the server's before it is relied on (`lseek()` from the end).
     fn revalidate_size(inode: &INode<Self>) -> Result;
 
+    /// Where, from `offset` on, a hole begins, or data (`SEEK_HOLE`, `SEEK_DATA`); `ENXIO` if there is none. `None` if nobody can
+    /// tell: then all of the file is data.
+    fn seek(file: &RegularFile<Self>, offset: u64, hole: bool) -> Result<Option<u64>>;
+
+    /// fallocate(): makes a hole of a part, and then room for it. The part is not empty and ends within what a file may have.
+    fn reserve(file: &RegularFile<Self>, part: Range<u64>, hole: bool, room: bool) -> Result;
+
     /// Reads. `EIOCBQUEUED` when the end will be told later ([`Iocb::queue`]).
     fn read_iter(iocb: Iocb<'_, Self>, iter: &mut IovIterDest<'_>) -> Result<usize>;
 
@@ -240,14 +250,61 @@ impl<T: FileOperations> Thunks<T> {
         offset: kb::loff_t,
         whence: ffi::c_int,
     ) -> kb::loff_t {
-        if !matches!(whence as u32, kb::SEEK_SET | kb::SEEK_CUR) {
+        let whence = whence as u32;
+        if !matches!(whence, kb::SEEK_SET | kb::SEEK_CUR) {
             // SAFETY: The VFS's contract.
-            if let Err(e) = T::revalidate_size(unsafe { RegularFile::from_raw(file) }.inode()) {
-                return e.to_errno().into();
+            let this = unsafe { RegularFile::<T>::from_raw(file) };
+            let found = match (whence, u64::try_from(offset)) {
+                (kb::SEEK_HOLE | kb::SEEK_DATA, Ok(offset)) => {
+                    T::seek(this, offset, whence == kb::SEEK_HOLE)
+                }
+                _ => Ok(None),
+            };
+            match found {
+                Err(e) => return e.to_errno().into(),
+                // SAFETY: The VFS's contract; the limit is the superblock's own.
+                Ok(Some(found)) => unsafe {
+                    let limit = (*(*(*file).f_inode).i_sb).s_maxbytes;
+                    return match kb::loff_t::try_from(found) {
+                        Ok(found) => kb::vfs_setpos(file, found, limit),
+                        Err(_) => EIO.to_errno().into(),
+                    };
+                },
+                Ok(None) => {
+                    if let Err(e) = T::revalidate_size(this.inode()) {
+                        return e.to_errno().into();
+                    }
+                }
             }
         }
         // SAFETY: The VFS's contract.
-        unsafe { kb::generic_file_llseek(file, offset, whence) }
+        unsafe { kb::generic_file_llseek(file, offset, whence as ffi::c_int) }
+    }
+
+    /// # Safety
+    ///
+    /// As for `->fallocate()` of a regular file of `T`.
+    unsafe extern "C" fn fallocate(
+        file: *mut kb::file,
+        mode: ffi::c_int,
+        offset: kb::loff_t,
+        len: kb::loff_t,
+    ) -> ffi::c_long {
+        const HOLE: u32 = bindings::FALLOC_FL_PUNCH_HOLE | bindings::FALLOC_FL_KEEP_SIZE;
+        let (hole, room) = match mode as u32 {
+            0 => (false, true),
+            HOLE => (true, false),
+            bindings::FALLOC_FL_ZERO_RANGE => (true, true),
+            _ => return EOPNOTSUPP.to_errno() as ffi::c_long,
+        };
+        // SAFETY: The VFS's contract.
+        let file = unsafe { RegularFile::from_raw(file) };
+        let start = offset as u64;
+        // The VFS has looked at the sum.
+        match T::reserve(file, start..start.saturating_add(len as u64), hole, room) {
+            Ok(()) => 0,
+            Err(e) => e.to_errno() as ffi::c_long,
+        }
     }
 
     /// # Safety
@@ -386,6 +443,7 @@ impl<T: FileOperations> Thunks<T> {
         flush: Some(Self::flush),
         fsync: Some(Self::fsync),
         llseek: Some(Self::llseek),
+        fallocate: Some(Self::fallocate),
         read_iter: Some(Self::read_iter),
         write_iter: Some(Self::write_iter),
         splice_read: Some(Self::splice_read),

@@ -10,7 +10,10 @@ use core::{
         ManuallyDrop,
         MaybeUninit, //
     },
-    ops::Deref,
+    ops::{
+        Deref,
+        Range, //
+    },
     ptr::{
         self,
         NonNull, //
@@ -189,6 +192,15 @@ impl VfsInode {
     pub(crate) fn truncate_setsize(&self, size: u64) {
         // SAFETY: The inode is valid by the type invariants.
         unsafe { kb::truncate_setsize(self.as_ptr(), size as kb::loff_t) };
+    }
+
+    /// Drops what is cached of a part, and makes zeros of it where a folio has other parts, too. May sleep. The inode is locked.
+    pub(crate) fn truncate_pagecache_range(&self, part: Range<u64>) {
+        if !part.is_empty() {
+            let (start, last) = (part.start as kb::loff_t, (part.end - 1) as kb::loff_t);
+            // SAFETY: The inode is valid by the type invariants.
+            unsafe { kb::truncate_pagecache_range(self.as_ptr(), start, last) };
+        }
     }
 
     /// The same, unless the task is being killed: `EINTR`.

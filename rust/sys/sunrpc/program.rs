@@ -58,6 +58,9 @@ procs! {
     BindConnToSession = "BIND_CONN_TO_SESSION",
     TestStateid = "TEST_STATEID",
     FreeStateid = "FREE_STATEID",
+    Seek = "SEEK",
+    Allocate = "ALLOCATE",
+    Deallocate = "DEALLOCATE",
 }
 
 impl Proc {
@@ -93,6 +96,9 @@ impl Proc {
             55 => Self::TestStateid,
             57 => Self::DestroyClientid,
             58 => Self::ReclaimComplete,
+            59 => Self::Allocate,
+            62 => Self::Deallocate,
+            69 => Self::Seek,
             _ => Self::Null,
         }
     }
