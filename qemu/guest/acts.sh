@@ -19,7 +19,7 @@
 
 # The debug kernel is slower than a restart of its server by far.
 ACT_FILES=150
-[ "$VM_CONFIG" != debug ] || ACT_FILES=80
+[ "$VM_CONFIG" != debug ] || ACT_FILES=50
 
 # Errors of the protocol that the server's trace shows as numbers (RFC 8881 section 15.1).
 ACCESS=13 STALE=70 NO_GRACE=10033 RECLAIM_BAD=10034

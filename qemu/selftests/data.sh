@@ -45,7 +45,7 @@ put_block() {
 scramble() {
 	local file=$1 n op at len
 	RANDOM=$2
-	for n in $(seq 150); do
+	for n in $(seq "$STEPS"); do
 		op=$((RANDOM % 10))
 		at=$(((RANDOM << 5 | RANDOM & 31) % 400000))
 		len=$((RANDOM % (op < 5 ? 700 : 70000) + 1))
@@ -53,8 +53,8 @@ scramble() {
 		9) both truncate "$file" -s "$at" ;;
 		*) both put_block "$file" "$at" "$((RANDOM % 4096))" "$len" ;;
 		esac || return
-		[ $((n % 40)) != 0 ] || sync "$M/$file"
-		[ $((n % 50)) != 0 ] || cmp "$M/$file" "$MODEL/$file" || return
+		[ $((n % 20)) != 0 ] || sync "$M/$file"
+		[ $((n % 25)) != 0 ] || cmp "$M/$file" "$MODEL/$file" || return
 	done
 }
 
@@ -116,6 +116,7 @@ print(os.lseek(fd, 0, os.SEEK_CUR))" "$1" | tr '\n' ' '
 }
 
 BIG=${FULL:+64} BIG=${BIG:-32}
+STEPS=${FULL:+200} STEPS=${STEPS:-75}
 seeds=("$RANDOM" ${FULL:+2 3 4 5 6 7 8 9})
 plan $((36 + 2 * ${#seeds[@]}))
 

@@ -75,7 +75,7 @@ UNALIGNED=(--bsrange=1k-128k --bs_unaligned)
 
 verified_over_restart() {
 	local pid
-	verified restart --ioengine=libaio --bs=16k --rw=randwrite --time_based --runtime=12 &
+	verified restart --ioengine=libaio --bs=16k --rw=randwrite --time_based --runtime=12 --rate_iops=200 &
 	pid=$!
 	sleep 2
 	server_restart

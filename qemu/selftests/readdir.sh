@@ -36,9 +36,9 @@ calls() {
 }
 
 contents() {
-	local n
-	for n in $(seq $SOME); do
-		[ "$(cat "$M/some/file-$n")" = "this is $n" ] || return
+	local n line
+	for ((n = 1; n <= SOME; n++)); do
+		read -r line <"$M/some/file-$n" && [ "$line" = "this is $n" ] || return
 	done
 }
 
