@@ -17,7 +17,10 @@ use super::{
         lock_for_io, //
     },
     setattr,
-    write,
+    write::{
+        self,
+        invalidate_data, //
+    },
     Inode,
     Origin,
     Rnfs4Fs,
@@ -51,6 +54,8 @@ pub(super) fn seek(file: &RegularFile<Rnfs4Fs>, offset: u64, hole: bool) -> Resu
         Err(e) if e == EOPNOTSUPP => Ok(None),
         Err(e) => Err(e),
         Ok(found) if found.eof && !hole => Err(ENXIO),
+        // Who looks for one after the other would never come to the end.
+        Ok(found) if found.offset < offset => Err(EIO),
         Ok(found) => Ok(Some(found.offset)),
     }
 }
@@ -79,7 +84,14 @@ pub(super) fn reserve(
     let (before, attrs) = inode
         .server()
         .reserve(ctx.cred(), inode.fh(), right, part.clone(), (hole, room))
-        .inspect_err(|e| note_error(inode, *e))?;
+        .inspect_err(|e| {
+            note_error(inode, *e);
+            // There may be a hole all the same: it was made, and the room for it was not to be had, or the answer was lost.
+            if hole {
+                invalidate_data(inode);
+                inode.info().attrs.expire();
+            }
+        })?;
     refresh(inode, &before, Origin::Fetched(sent))?;
     if hole {
         inode.truncate_pagecache_range(part.clone());
