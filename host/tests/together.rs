@@ -13,8 +13,9 @@ use rnfs4_proto::{
         state::Close,
     },
     session::must_keep_reply,
-    together::{Foresight, LastWrite},
-    types::{Fh, StableHow, Stateid},
+    setattrs::{SetAttrs, SetTime},
+    together::{Foresight, LastWrite, Made},
+    types::{Fh, NfsTime, StableHow, Stateid},
 };
 
 #[test]
@@ -29,6 +30,143 @@ fn only_the_write_that_is_all_takes_something_along() {
         assert_eq!(last.takes_setattr(), bits & 7 == 3, "{last:?}");
         assert_eq!(last.takes_close(), bits == 3, "{last:?}");
     }
+}
+
+/// A new file of user 7 and group 8.
+const MADE: Made = Made {
+    mode: 0o600,
+    uid: 7,
+    gid: 8,
+    mighty: false,
+};
+const TIME: SetTime = SetTime::Client(NfsTime { sec: 1, nsec: 2 });
+
+fn mode(mode: u32) -> SetAttrs {
+    SetAttrs {
+        mode: Some(mode),
+        ..SetAttrs::default()
+    }
+}
+
+fn owner(uid: Option<u32>, gid: Option<u32>) -> SetAttrs {
+    SetAttrs {
+        uid,
+        gid,
+        ..SetAttrs::default()
+    }
+}
+
+fn times(atime: Option<SetTime>, mtime: Option<SetTime>) -> SetAttrs {
+    SetAttrs {
+        atime,
+        mtime,
+        ..SetAttrs::default()
+    }
+}
+
+#[test]
+fn a_mode_waits_that_gives_and_takes_nothing() {
+    for old in 0..0o10000 {
+        let made = Made { mode: old, ..MADE };
+        for new in [
+            0, 0o400, 0o600, 0o640, 0o644, 0o755, 0o777, 0o1600, 0o2600, 0o4600, 0o4755,
+        ] {
+            let gives = (0..12).all(|bit| old >> bit & 1 <= new >> bit & 1);
+            let special = (old | new) & 0o7000 != 0;
+            assert_eq!(
+                made.may_wait(&mode(new), 7),
+                gives && !special,
+                "{old:o} {new:o}"
+            );
+        }
+        // What stands for a type is none of the mode's.
+        let typed = Made {
+            mode: old | 0o100000,
+            ..MADE
+        };
+        assert_eq!(
+            typed.may_wait(&mode(0o777), 7),
+            made.may_wait(&mode(0o777), 7)
+        );
+    }
+}
+
+#[test]
+fn only_what_is_sure_to_be_granted_waits() {
+    let mighty = Made {
+        mighty: true,
+        ..MADE
+    };
+    for set in [
+        mode(0o644),
+        owner(Some(7), None),
+        owner(Some(7), Some(8)),
+        times(Some(TIME), Some(TIME)),
+    ] {
+        assert!(MADE.may_wait(&set, 7), "{set:?}");
+        // Root may be anybody for the server, unless it has shown that he is not.
+        assert!(!MADE.may_wait(&set, 0), "{set:?}");
+        assert!(mighty.may_wait(&set, 0), "{set:?}");
+    }
+}
+
+#[test]
+fn no_change_of_owner_size_or_to_the_present_waits() {
+    let size = SetAttrs {
+        size: Some(0),
+        ..SetAttrs::default()
+    };
+    let umask = SetAttrs {
+        umask: Some(0),
+        ..mode(0o644)
+    };
+    let now = Some(SetTime::Server);
+    for set in [
+        size,
+        umask,
+        owner(Some(8), None),
+        owner(Some(7), Some(7)),
+        times(now, None),
+        times(Some(TIME), now),
+    ] {
+        assert!(!MADE.may_wait(&set, 7), "{set:?}");
+    }
+}
+
+#[test]
+fn one_after_the_other_is_as_both_together() {
+    let first = times(Some(TIME), Some(SetTime::Server));
+    let both = first.then(&mode(0o640)).unwrap();
+    assert_eq!(
+        (both.atime, both.mtime, both.mode),
+        (first.atime, first.mtime, Some(0o640))
+    );
+    assert_eq!(both.then(&mode(0o644)).unwrap().mode, Some(0o644));
+    assert_eq!(
+        both.then(&times(None, Some(TIME))).unwrap().mtime,
+        Some(TIME)
+    );
+    // A umask belongs to the mode that it came with.
+    let umask = SetAttrs {
+        umask: Some(0o22),
+        ..mode(0o666)
+    };
+    assert_eq!(umask.then(&mode(0o666)).unwrap().umask, None);
+    assert_eq!(umask.then(&first).unwrap().umask, Some(0o22));
+}
+
+#[test]
+fn an_owner_does_not_take_the_bits_of_a_mode_that_came_behind() {
+    for special in [mode(0o4755), mode(0o2755), mode(0o6755)] {
+        for owned in [owner(Some(7), None), owner(None, Some(8))] {
+            assert_eq!(owned.then(&special), None);
+            assert_eq!(special.then(&owned), None);
+            // Alone they are what they are.
+            assert_eq!(SetAttrs::default().then(&special), Some(special));
+            assert_eq!(owned.then(&SetAttrs::default()), Some(owned));
+        }
+    }
+    assert!(owner(Some(7), None).then(&mode(0o1755)).is_some());
 }
 
 #[test]

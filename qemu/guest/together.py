@@ -10,6 +10,8 @@ import sys
 
 CONTROL = "/run/scripted"
 DATA = b"0123456789" * 100
+# Modes that a new file of 0600 may be given: one takes a right from it, and is set at once; the other waits for the end.
+TAKES, GIVES = 0o440, 0o640
 
 
 def ctl(*words):
@@ -36,11 +38,11 @@ def error(call, *args):
         return errno.errorcode[e.errno]
 
 
-def writes(path, chmod=False):
+def writes(path, mode=None):
     fd = os.open(path, os.O_WRONLY | os.O_CREAT, 0o600)
     got = [error(os.write, fd, DATA)]
-    if chmod:
-        got.append(error(os.fchmod, fd, 0o640))
+    if mode is not None:
+        got.append(error(os.fchmod, fd, mode))
     return got + [error(os.close, fd)]
 
 
@@ -52,12 +54,12 @@ def held(path):
     return f"{'whole' if whole else 'not whole'} {opens} open"
 
 
-def case(mount, name, rules, chmod=False):
+def case(mount, name, rules, mode=None):
     path = os.path.join(mount, name)
     ctl("mark")
     for rule in rules:
         ctl("rule", *rule.split())
-    got = writes(path, chmod)
+    got = writes(path, mode)
     os.sync()
     ops = asked()
     ctl("clear")
@@ -87,11 +89,19 @@ def main():
     case(mount, "short", ["WRITE set=0:100"])
     case(mount, "reset", ["WRITE reset"])
     case(mount, "restart", ["CLOSE restart reset"])
-    case(mount, "mode", [], chmod=True)
-    case(mount, "mode-refused", ["SETATTR status=NFS4ERR_PERM times=2"], chmod=True)
-    case(mount, "mode-later", ["SETATTR status=NFS4ERR_DELAY"], chmod=True)
-    case(mount, "mode-full", ["WRITE status=NFS4ERR_NOSPC"], chmod=True)
-    case(mount, "mode-short", ["WRITE set=0:100"], chmod=True)
+    case(mount, "mode", [], mode=TAKES)
+    case(mount, "mode-refused", ["SETATTR status=NFS4ERR_PERM times=2"], mode=TAKES)
+    case(mount, "mode-later", ["SETATTR status=NFS4ERR_DELAY"], mode=TAKES)
+    case(mount, "mode-full", ["WRITE status=NFS4ERR_NOSPC"], mode=TAKES)
+    case(mount, "mode-short", ["WRITE set=0:100"], mode=TAKES)
+    case(mount, "end", [], mode=GIVES)
+    case(mount, "end-refused", ["SETATTR status=NFS4ERR_PERM times=2"], mode=GIVES)
+    case(mount, "end-later", ["SETATTR status=NFS4ERR_DELAY"], mode=GIVES)
+    case(mount, "end-full", ["WRITE status=NFS4ERR_NOSPC"], mode=GIVES)
+    case(mount, "end-short", ["WRITE set=0:100"], mode=GIVES)
+    case(mount, "end-unclosed", ["CLOSE status=NFS4ERR_DELAY"], mode=GIVES)
+    case(mount, "end-reset", ["WRITE reset"], mode=GIVES)
+    case(mount, "end-restart", ["CLOSE restart reset"], mode=GIVES)
     reads(mount, "read", [])
     reads(mount, "unread", ["READ status=NFS4ERR_IO"])
     reads(mount, "read-later", ["READ status=NFS4ERR_DELAY"])

@@ -13,7 +13,7 @@ wanted() {
 	is "$2" "$(sed -n "s/^$1: //p" /tmp/together.log)" "$3"
 }
 
-plan 24
+plan 32
 
 scripted serve --lease 20 &
 within 5 scripted ctl /run/scripted put here x
@@ -32,6 +32,14 @@ wanted mode-refused "fchmod() tells of its own error" "ok EPERM ok | OPEN WRITE+
 wanted mode-later "a SETATTR that is put off goes by itself" "ok ok ok | OPEN WRITE+SETATTR SETATTR CLOSE | whole 0 open"
 wanted mode-full "close() tells of the WRITE, fchmod() does not" "ok ok ENOSPC | OPEN WRITE SETATTR CLOSE | not whole 0 open"
 wanted mode-short "after a short WRITE the mode is set behind the rest" "ok ok ok | OPEN WRITE+SETATTR WRITE SETATTR CLOSE | whole 0 open"
+wanted end "a mode that may wait goes with the data and the CLOSE" "ok ok ok | OPEN WRITE+SETATTR+CLOSE | whole 0 open"
+wanted end-refused "close() tells of the error" "ok ok EPERM | OPEN WRITE+SETATTR SETATTR CLOSE | whole 0 open"
+wanted end-later "if it is put off it goes by itself, and CLOSE" "ok ok ok | OPEN WRITE+SETATTR SETATTR CLOSE | whole 0 open"
+wanted end-full "and so behind a WRITE that failed" "ok ok ENOSPC | OPEN WRITE SETATTR CLOSE | not whole 0 open"
+wanted end-short "after a short WRITE the file is opened anew, and they follow the rest" "ok ok ok | OPEN WRITE+SETATTR+CLOSE OPEN/fh WRITE SETATTR CLOSE | whole 0 open"
+wanted end-unclosed "if only the CLOSE is put off, it goes by itself" "ok ok ok | OPEN WRITE+SETATTR+CLOSE CLOSE | whole 0 open"
+wanted end-reset "after a lost reply all is asked for again" "ok ok ok | OPEN WRITE+SETATTR+CLOSE | whole 0 open"
+wanted end-restart "after a restart all of it is done again" "ok ok ok | OPEN WRITE+SETATTR+CLOSE OPEN WRITE+SETATTR+CLOSE | whole 0 open"
 wanted read "a small file is read with its OPEN" "whole | OPEN+READ CLOSE"
 wanted unread "if that fails it is read by itself" "whole | OPEN+READ READ CLOSE"
 wanted read-later "and so if it is put off" "whole | OPEN+READ READ CLOSE"

@@ -32,6 +32,7 @@ use super::{
         note_error,
         refresh, //
     },
+    making,
     Inode,
     InodeInfo,
     Origin,
@@ -215,6 +216,7 @@ pub(super) fn permission(inode: &Inode, wanted: Access) -> Result {
         return res;
     }
     inode.server().io().event(IoEvent::VfsAccess);
+    making::settle(inode)?;
     let cred = current_cred();
     let granted = match inode.info().access.get(&cred) {
         Some(granted) => granted,

@@ -24,6 +24,7 @@ use super::{
         mark,
         splice, //
     },
+    making,
     namei::{
         check_name,
         with_mode, //
@@ -167,6 +168,11 @@ fn open_and_finish(
         Ok((inode, ctx, created)) => {
             if created {
                 file.set_created();
+                if ctx.can_write() {
+                    making::begin(&inode);
+                }
+            } else {
+                making::in_use(&inode)?;
             }
             let other = splice(dir, dentry, inode)?;
             file.finish_open(other.as_deref().unwrap_or(dentry), ctx)

@@ -32,6 +32,7 @@ use rnfs4_proto::{
 
 use super::{
     inode_write::Settled,
+    making,
     request::Batches,
     write,
     Inode,
@@ -147,6 +148,7 @@ pub(super) fn commit(inode: &Inode) -> Result {
 /// it for clean when it calls this, so it is told otherwise: whatever was under way may come to nothing, and a sync(2) or umount that
 /// found the inode clean would not wait for it.
 pub(crate) fn write_inode(inode: &Inode, sync: bool) -> Result {
+    making::settle(inode)?;
     let res = if sync {
         write::flush(inode)
     } else {

@@ -32,9 +32,9 @@ use super::{
         revalidate_mapping, //
     },
     lock,
+    making,
     refresh,
     revalidate,
-    rider,
     space,
     write,
     Inode,
@@ -102,6 +102,7 @@ pub(super) fn reads_only(flags: u32) -> bool {
 /// Opens an inode that is known already by its file handle (CLAIM_FH).
 fn open_inode(inode: &Inode, file: &File) -> Result<Arc<OpenContext>> {
     let mode = Mode::from_flags(file.flags());
+    making::in_use(inode)?;
     let sent = Stamp::now();
     let request = OpenRequest {
         target: OpenTarget::File { fh: inode.fh() },
@@ -143,7 +144,7 @@ impl FileOperations for Rnfs4Fs {
         if ctx.can_write() {
             // A mapping may have made pages dirty since the last close(). Errors are for those who have the file open
             // still; an interrupted flush leaves the rest to writeback, which then closes the file.
-            let _ = write::flush(inode);
+            let _ = making::close(inode, None);
         }
         let sent = Stamp::now();
         if let Some(attrs) = OpenContext::close(ctx) {
@@ -158,7 +159,8 @@ impl FileOperations for Rnfs4Fs {
         if !file.can_write() {
             return Ok(());
         }
-        let res = rider::flush_and_close(file);
+        let ctx = context(file);
+        let res = making::close(file.inode(), file.is_last().then_some(&ctx));
         // Told, and left to be told by fsync(): a descriptor that a child inherited is closed as well.
         file.check_wb_err()?;
         res
@@ -166,7 +168,8 @@ impl FileOperations for Rnfs4Fs {
 
     fn fsync(file: &RegularFile<Self>, range: RangeInclusive<u64>, _datasync: bool) -> Result {
         file.inode().server().io().event(IoEvent::VfsFsync);
-        let res = write::flush_range(file.inode(), range);
+        let res =
+            making::settle(file.inode()).and_then(|()| write::flush_range(file.inode(), range));
         file.check_and_advance_wb_err()?;
         res
     }
@@ -174,6 +177,7 @@ impl FileOperations for Rnfs4Fs {
     fn revalidate_mapping(file: &RegularFile<Self>) -> Result {
         file.info().set_read();
         lock::check_locks(file)?;
+        making::in_use(file.inode())?;
         revalidate_mapping(file.inode())
     }
 
@@ -204,6 +208,7 @@ impl FileOperations for Rnfs4Fs {
     }
 
     fn write_iter(mut iocb: Iocb<'_, Self>, iter: &mut IovIterSource<'_>) -> Result<usize> {
+        making::settle(iocb.file().inode())?;
         if direct::suits_write(&iocb, iter) {
             return direct::write(iocb, iter);
         }

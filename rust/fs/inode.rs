@@ -35,6 +35,7 @@ use super::{
     beginning::Beginning,
     dir,
     file,
+    making,
     setattr,
     submount,
     symlink,
@@ -411,6 +412,7 @@ pub(crate) fn drop_stale_data(inode: &Inode) -> Result {
 
 /// Answers `stat()`.
 pub(super) fn stat(inode: &Inode, mut stat: KStat<'_>, request_mask: u32, flags: u32) -> Result {
+    making::settle(inode)?;
     let force = flags & AT_STATX_FORCE_SYNC != 0;
     if force || flags & AT_STATX_DONT_SYNC == 0 {
         // Times and the change attribute are what the server makes them when it has all of our data.

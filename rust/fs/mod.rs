@@ -5,7 +5,7 @@
 //! One file a subject: [`mount`] and [`options`] make a superblock, [`inode`] and [`attrs`] keep what is known of a file,
 //! [`access`] what its users may do, [`lookup`], [`atomic_open`], [`namei`] and [`silly`] deal with names, [`submount`] with
 //! where another file system begins, [`readdir`] and [`symlink`] with what directories and links hold, [`file`], [`read`],
-//! [`beginning`], [`write`], [`rider`], [`commit`] and [`direct`] with data, [`lock`] with locks.
+//! [`beginning`], [`write`], [`rider`], [`making`], [`commit`] and [`direct`] with data, [`lock`] with locks.
 //!
 //! Lock order: a directory's or file's `i_rwsem`, then folio locks, then the spinlocks: [`attrs::AttrCache`], and in it
 //! `i_lock`; [`inode_write::InodeWrite`] is never held together with the attributes' lock.
@@ -23,6 +23,7 @@ mod inode;
 mod inode_write;
 mod lock;
 mod lookup;
+mod making;
 mod mount;
 mod namei;
 mod options;
@@ -111,6 +112,9 @@ pub(crate) struct InodeInfo {
     /// What is to be written to the server.
     #[pin]
     pub(crate) write: inode_write::InodeWrite,
+    /// What is set on it while it is being made.
+    #[pin]
+    making: making::Making,
     /// What is being written past the page cache.
     #[pin]
     direct: direct::DirectWrites,
@@ -152,6 +156,7 @@ impl FileSystem for Rnfs4Fs {
             locks: SetOnce::new(),
             link <- symlink::LinkCache::new(),
             write <- inode_write::InodeWrite::new(),
+            making <- making::Making::new(),
             direct <- direct::DirectWrites::new(),
         })
     }

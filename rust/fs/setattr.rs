@@ -2,7 +2,14 @@
 
 //! Changing attributes, and the inode operations of what is no directory.
 
-use kernel::prelude::*;
+use kernel::{
+    cred::Credential,
+    prelude::*,
+    sync::{
+        Arc,
+        ArcBorrow, //
+    },
+};
 use rnfs4_proto::{
     attrs::Attrs,
     setattrs::{
@@ -23,8 +30,12 @@ use super::{
         refresh,
         stat, //
     },
+    making,
     rider,
-    write::invalidate_data,
+    write::{
+        self,
+        invalidate_data, //
+    },
     Inode,
     InodeInfo,
     Origin,
@@ -32,7 +43,11 @@ use super::{
     Stamp, //
 };
 use crate::{
-    client::IoEvent,
+    client::{
+        IoEvent,
+        OpenContext,
+        OpenState, //
+    },
     sys::{
         cred::current_cred,
         fs::{
@@ -121,30 +136,77 @@ pub(super) fn setattr(inode: &Inode, mut attr: Iattr<'_, Rnfs4Fs>) -> Result {
         return Ok(());
     }
     let cred = current_cred();
-    // What was written before this was written before this.
-    if inode.is_reg() {
-        if let Some(attrs) = rider::flush_and_set(inode, &cred, &set) {
-            return changed(inode, &set, attrs);
-        }
+    if !inode.is_reg() {
+        return send(inode, &cred, None, &set);
     }
-    let server = inode.server();
-    let state = match (set.size, attr.file()) {
-        (None, _) => None,
-        (Some(_), Some(ctx)) if ctx.can_write() => {
-            ctx.check()?;
-            Some(ctx.state().clone())
-        }
-        (Some(_), _) => server
-            .find_write_state(inode.fh(), &cred)
-            .filter(|state| !state.is_bad()),
+    if making::put_off(inode, &cred, &set) {
+        return Ok(());
+    }
+    // What was put off, and what was written before this, was before this.
+    if set.size.is_none() {
+        set_behind_data(inode, &cred, &set)?;
+    } else {
+        making::settle(inode)?;
+        let _ = write::flush(inode);
+        let state = right_to_cut(inode, &cred, attr.file())?;
+        send(inode, &cred, state.as_ref(), &set)?;
+    }
+    making::note_set(inode, &cred, &set);
+    Ok(())
+}
+
+/// By what right a file's size is set: that of the open file by which it was asked for, or any that there is.
+fn right_to_cut(
+    inode: &Inode,
+    cred: &Credential,
+    ctx: Option<ArcBorrow<'_, OpenContext>>,
+) -> Result<Option<Arc<OpenState>>> {
+    match ctx.filter(|ctx| ctx.can_write()) {
+        Some(ctx) => ctx.check().map(|()| Some(ctx.state().clone())),
+        None => Ok(inode
+            .server()
+            .find_write_state(inode.fh(), cred)
+            .filter(|state| !state.is_bad())),
+    }
+}
+
+/// Sets attributes other than the size behind what is to be written, along with what was put off.
+fn set_behind_data(inode: &Inode, cred: &Credential, set: &SetAttrs) -> Result {
+    let Some((waiting, both)) = making::take(inode, cred, set)? else {
+        return match rider::flush_and_set(inode, cred, set, None) {
+            Ok(Some(attrs)) => changed(inode, set, attrs),
+            _ => send(inode, cred, None, set),
+        };
     };
+    let res = match rider::flush_and_set(inode, cred, &both, None)? {
+        Some(attrs) => changed(inode, &both, attrs),
+        None => send(inode, cred, None, &both),
+    };
+    if res.is_ok() {
+        waiting.done();
+        return Ok(());
+    }
+    // Whose fault it was shows when each is done alone.
+    drop(waiting);
+    making::settle(inode)?;
+    send(inode, cred, None, set)
+}
+
+/// Asks the server for it, and takes note of the answer. May sleep; killable.
+pub(super) fn send(
+    inode: &Inode,
+    cred: &Credential,
+    state: Option<&Arc<OpenState>>,
+    set: &SetAttrs,
+) -> Result {
     let sent = Stamp::now();
-    let (before, attrs) = server
-        .setattr(&cred, inode.fh(), state.as_ref(), set)
+    let (before, attrs) = inode
+        .server()
+        .setattr(cred, inode.fh(), state, *set)
         .inspect_err(|e| note_error(inode, *e))?;
     // What others have written must not pass for a change of ours.
     refresh(inode, &before, Origin::Fetched(sent))?;
-    changed(inode, &set, attrs)
+    changed(inode, set, attrs)
 }
 
 /// Takes note of what was set, and of the attributes behind that.

@@ -16,6 +16,7 @@ use super::{
         check_locks,
         lock_for_io, //
     },
+    making,
     setattr,
     write::{
         self,
@@ -74,6 +75,7 @@ pub(super) fn reserve(
     check_locks(file)?;
     ctx.check()?;
     inode.info().direct.wait()?;
+    making::settle(inode)?;
     write::flush(inode)?;
     let lock = lock_for_io(file, &ctx);
     let right = Right {

@@ -73,6 +73,29 @@ impl SetAttrs {
         *self == Self::default()
     }
 
+    /// These and then `later`, as one; `None` where that would mean something else: a change of owner takes the bits from the mode that
+    /// lend the owner's rights, in whatever order they come.
+    pub fn then(self, later: &Self) -> Option<Self> {
+        const LENDS: u32 = 0o6000;
+        let both = Self {
+            size: later.size.or(self.size),
+            mode: later.mode.or(self.mode),
+            umask: match later.mode {
+                Some(_) => later.umask,
+                None => self.umask,
+            },
+            uid: later.uid.or(self.uid),
+            gid: later.gid.or(self.gid),
+            atime: later.atime.or(self.atime),
+            mtime: later.mtime.or(self.mtime),
+        };
+        let owned = both.uid.is_some() || both.gid.is_some();
+        let lends = both.mode.is_some_and(|mode| mode & LENDS != 0);
+        // Of one of them alone it means what it always means.
+        let alone = self.is_empty() || later.is_empty();
+        (alone || !(owned && lends)).then_some(both)
+    }
+
     /// Parts them into what an exclusive create can set, by what the server `takes` there
     /// (`suppattr_exclcreat`), and what is to be set right behind that. SETATTR knows no umask: where
     /// the mode comes so late, a default ACL has no say.

@@ -5,6 +5,11 @@
 //! Only what means the same alone goes along, as the last part of its compound: if it fails, or what comes before it, it is done by
 //! itself, and its error is what comes of that.
 
+use crate::setattrs::{
+    SetAttrs,
+    SetTime, //
+};
+
 /// A WRITE that is about to be sent for somebody who waits for it.
 #[derive(Clone, Copy, Debug)]
 pub struct LastWrite {
@@ -27,6 +32,45 @@ impl LastWrite {
     /// Whether a SETATTR of the file that waits for its data may go along.
     pub const fn takes_setattr(&self) -> bool {
         self.alone && self.fits && self.others == 0
+    }
+}
+
+/// A file that somebody has just made and has not closed yet, as the server has it.
+#[derive(Clone, Copy, Debug)]
+pub struct Made {
+    /// Its mode.
+    pub mode: u32,
+    /// Its owner.
+    pub uid: u32,
+    /// Its group.
+    pub gid: u32,
+    /// The maker has changed the owner or the group: he may do that to files of others.
+    pub mighty: bool,
+}
+
+impl Made {
+    /// Bits for which a change of owner, or of mode, means more than it says.
+    const SPECIAL: u32 = 0o7000;
+
+    /// Whether it does no harm if the server gets what the maker, whose number is `caller`, sets no sooner than the file's data.
+    ///
+    /// It must be sure to be granted: to the owner, or to somebody who rules over owners. And if the client dies meanwhile, or somebody
+    /// else comes before, the file must not be open to more than it was meant to be: so a mode may wait that gives rights and takes none,
+    /// and an owner that the file has. Times may, but not the server's present time, which would be another by then.
+    pub fn may_wait(&self, set: &SetAttrs, caller: u32) -> bool {
+        let granted = caller == self.uid || self.mighty;
+        let time = |time: Option<SetTime>| time.is_none_or(|it| it != SetTime::Server);
+        let old = self.mode & 0o7777;
+        let gives = |mode: u32| mode & old == old && mode & Self::SPECIAL == 0;
+        granted
+            && old & Self::SPECIAL == 0
+            && set.size.is_none()
+            && set.umask.is_none()
+            && set.uid.is_none_or(|uid| uid == self.uid)
+            && set.gid.is_none_or(|gid| gid == self.gid)
+            && set.mode.is_none_or(gives)
+            && time(set.atime)
+            && time(set.mtime)
     }
 }
 
