@@ -71,7 +71,7 @@ fn a_mode_waits_that_gives_and_takes_nothing() {
         for new in [
             0, 0o400, 0o600, 0o640, 0o644, 0o755, 0o777, 0o1600, 0o2600, 0o4600, 0o4755,
         ] {
-            let gives = (0..12).all(|bit| old >> bit & 1 <= new >> bit & 1);
+            let gives = (0..12).all(|bit| (old >> bit) & 1 <= (new >> bit) & 1);
             let special = (old | new) & 0o7000 != 0;
             assert_eq!(
                 made.may_wait(&mode(new), 7),

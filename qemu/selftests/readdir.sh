@@ -53,6 +53,62 @@ replaced() {
 		[ "$(cat $M/some/file-110)" = "something else" ]
 }
 
+names() {
+	find "$1" -mindepth 1 -maxdepth 1 -printf '%f\n' | sort
+}
+
+# What was listed before is kept: only the directory itself is asked for.
+again() {
+	names "$EXPORT/some" >/tmp/theirs
+	names $M/some >/tmp/ours
+	rpc_mark
+	for _ in 1 2 3; do
+		names $M/some >/tmp/ours && diff /tmp/ours /tmp/theirs || return
+	done
+	calls rpcs READDIR
+	[ "$(rpc_count READDIR)" = 0 ] && [ "$(rpc_count rpcs)" -le 4 ]
+}
+
+has() {
+	names $M/some | grep -qx "$1"
+}
+
+# ... until something changes there, here or elsewhere.
+seen_at_once() {
+	local where
+	for where in "$M" "$EXPORT"; do
+		touch "$where/some/late" && has late && mv "$where/some/late" "$where/some/later" && has later && ! has late &&
+			rm "$where/some/later" && ! has later || return
+	done
+}
+
+# The attributes of names that are looked at come with one READDIR once they are too old, not one by one.
+looked_at_again() {
+	long $M/some >/dev/null
+	sleep 1.2
+	rpc_mark
+	long $M/some >/tmp/ours && long "$EXPORT/some" >/tmp/theirs && diff /tmp/ours /tmp/theirs || return
+	calls rpcs READDIR GETATTR
+	[ "$(rpc_count READDIR)" -gt 0 ] && [ "$(rpc_count rpcs)" -le 20 ]
+}
+
+# And so when they are no longer in memory.
+forgotten() {
+	long $M/some >/dev/null
+	echo 2 >/proc/sys/vm/drop_caches
+	rpc_mark
+	long $M/some >/tmp/ours && diff /tmp/ours /tmp/theirs || return
+	calls rpcs READDIR LOOKUP
+	[ "$(rpc_count rpcs)" -le 20 ]
+}
+
+forbidden() {
+	chmod 700 "$EXPORT/some"
+	sleep 1.2
+	ls $M/some >/dev/null || return
+	! setpriv --reuid 1000 --regid 1000 --clear-groups ls $M/some && chmod 755 "$EXPORT/some"
+}
+
 ctl() {
 	scripted ctl /run/scripted "$@"
 }
@@ -87,7 +143,7 @@ round() {
 	done
 }
 
-plan 14
+plan 19
 echo 0 >/proc/sys/fs/leases-enable
 check "there are files" make_some
 check "both clients mount" eval "mount_rnfs4 -o actimeo=1 $M && umount $M && mount_rnfs4 $M && mount_nfs4 /mnt/nfs4"
@@ -107,6 +163,11 @@ rpc_mark
 check "names alone" eval "[ \$(ls -U $M/some | wc -l) = $((SOME + 5)) ]"
 note "rnfs4: $(calls rpcs READDIR LOOKUP)"
 long $M/some >/dev/null
+check "listed again it is not read again" again
+check "unless it changes, here or elsewhere" seen_at_once
+check "or its names are looked at, and what is known of them is old" looked_at_again
+check "or are no longer in memory" forgotten
+check "it is not for those who may not read it" forbidden
 check "each name stands for its file" contents
 check "files that were replaced are seen" replaced
 round >/tmp/first

@@ -213,6 +213,12 @@ impl AttrCache {
         (known.change == change && !known.expired(Trust::Change)).then_some(known.names)
     }
 
+    /// The change attribute, if it is still believed.
+    pub(super) fn change_if_fresh(&self) -> Option<u64> {
+        let known = self.lock();
+        (!known.expired(Trust::Change)).then_some(known.change)
+    }
+
     /// Notes that we have changed the object by something whose reply has no attributes: replies to requests sent before
     /// this are worth nothing.
     pub(crate) fn barrier(&self) {

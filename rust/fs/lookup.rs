@@ -291,6 +291,10 @@ impl DentryOperations for Rnfs4Fs {
         inode.is_some_and(|info| info.attrs.is_stale())
     }
 
+    fn d_prune(dir: &InodeInfo) {
+        dir.listing.name_pruned();
+    }
+
     fn d_iput_renamed(unlink: Pin<KBox<SillyUnlink>>, inode: &Inode) {
         SillyUnlink::complete(unlink, inode);
     }

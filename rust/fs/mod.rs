@@ -4,7 +4,7 @@
 //!
 //! One file a subject: [`mount`] and [`options`] make a superblock, [`inode`] and [`attrs`] keep what is known of a file,
 //! [`access`] what its users may do, [`lookup`], [`atomic_open`], [`namei`] and [`silly`] deal with names, [`submount`] with
-//! where another file system begins, [`readdir`] and [`symlink`] with what directories and links hold, [`file`], [`read`],
+//! where another file system begins, [`readdir`], [`listing`] and [`symlink`] with what directories and links hold, [`file`], [`read`],
 //! [`beginning`], [`write`], [`rider`], [`making`], [`commit`] and [`direct`] with data, [`lock`] with locks.
 //!
 //! Lock order: a directory's or file's `i_rwsem`, then folio locks, then the spinlocks: [`attrs::AttrCache`], and in it
@@ -21,6 +21,7 @@ mod direct;
 mod file;
 mod inode;
 mod inode_write;
+mod listing;
 mod lock;
 mod lookup;
 mod making;
@@ -102,8 +103,9 @@ pub(crate) struct InodeInfo {
     /// What a user may do with it.
     #[pin]
     access: access::AccessCache,
-    /// For directories: how its names are used while it is listed.
-    listing: readdir::Listing,
+    /// For directories: what it lists, and how the names are used.
+    #[pin]
+    listing: listing::Listing,
     /// Who has locked it; set with the first lock.
     locks: SetOnce<Arc<FileLocks>>,
     /// Target of a symbolic link.
@@ -152,7 +154,7 @@ impl FileSystem for Rnfs4Fs {
             fh: SetOnce::new(),
             attrs <- attrs::AttrCache::new(),
             access <- access::AccessCache::new(),
-            listing: readdir::Listing::new(),
+            listing <- listing::Listing::new(),
             locks: SetOnce::new(),
             link <- symlink::LinkCache::new(),
             write <- inode_write::InodeWrite::new(),

@@ -4,7 +4,8 @@
 //!
 //! The position in an open directory is the server's cookie of the last entry that was handed out, so that it can be told,
 //! sought and gone on from at any time. What a READDIR brought is kept with the open directory, and served from there as
-//! long as the position is one in it.
+//! long as the position is one in it; and a whole directory that is not too large is kept with its inode, for the next who lists it, until
+//! it changes.
 //!
 //! A READDIR may bring the attributes and the handle of each entry along, which make its dentry and inode: then `ls -l` has nothing left
 //! to ask ([`Listing`] says when that is worth it).
@@ -15,10 +16,7 @@ use kernel::{
     prelude::*,
     sync::{
         aref::ARef,
-        atomic::{
-            Atomic,
-            Relaxed, //
-        },
+        Arc,
         Mutex, //
     },
 };
@@ -48,6 +46,11 @@ use super::{
     inode::{
         note_error,
         refresh, //
+    },
+    listing::{
+        Listing,
+        Page,
+        Whole, //
     },
     lookup::Primed,
     Dentry,
@@ -80,81 +83,17 @@ const POS_FIRST: u64 = 2;
 /// What the first READDIR of an open directory asks for, in bytes; more each time. With their attributes that is some 60 entries.
 const FIRST_SIZE: u32 = 16 << 10;
 
-/// How many names of a directory must have been used since the program was given entries, for it to be likely that it uses each.
-const USED_MANY: u32 = 8;
-
-/// How the names of a directory are used while it is listed.
-///
-/// The first entries come with their attributes, and the program gets those first. If it then looks at more than a few names of the
-/// directory before it wants more entries, those come with their attributes as well (`nfs_use_readdirplus`).
-pub(crate) struct Listing {
-    used: Atomic<u32>,
-}
-
-impl Listing {
-    /// No name was used.
-    pub(super) fn new() -> Self {
-        Self {
-            used: Atomic::new(0),
-        }
-    }
-
-    /// A name of the directory was looked at. Any context.
-    pub(super) fn name_used(&self) {
-        // Mostly nobody lists it: no more is written to it than is of interest.
-        if self.used.load(Relaxed) <= USED_MANY {
-            self.used.fetch_add(1, Relaxed);
-        }
-    }
-
-    /// Whether many were used since this was asked last.
-    fn take_many(&self) -> bool {
-        let many = self.used.load(Relaxed) > USED_MANY;
-        self.used.store(0, Relaxed);
-        many
-    }
-}
-
-/// An entry as it is handed out.
-struct Entry {
-    cookie: u64,
-    ino: u64,
-    d_type: u8,
-    name: core::ops::Range<usize>,
-}
-
-/// What one READDIR brought.
-#[derive(Default)]
-struct Page {
-    /// The position that it begins at.
-    pos: u64,
-    entries: KVec<Entry>,
-    names: KVec<u8>,
-    eof: bool,
-}
-
-impl Page {
-    /// The index of the entry behind the position, if that is here.
-    fn find(&self, pos: u64) -> Option<usize> {
-        if self.entries.is_empty() && !self.eof {
-            return None;
-        }
-        if pos == self.pos {
-            return Some(0);
-        }
-        self.entries
-            .iter()
-            .position(|entry| entry.cookie == pos)
-            .map(|at| at + 1)
-    }
-}
-
 struct Inner {
-    page: Page,
+    /// The page that was handed out last, if there is more of it.
+    page: Option<Arc<Page>>,
     verifier: Verifier,
     size: u32,
     /// The last entry of the page before, by its cookie and name.
     last: (u64, KVec<u8>),
+    /// What the inode has kept, from which this listing is served.
+    kept: Option<Arc<Whole>>,
+    /// What it is to keep, as long as nothing is missing.
+    gathered: Option<Whole>,
 }
 
 /// What a READDIR is made for.
@@ -182,10 +121,12 @@ impl DirCursor {
             pin_init!(Self {
                 cred: ARef::from(cred),
                 inner <- new_mutex!(Inner {
-                    page: Page::default(),
+                    page: None,
                     verifier: Verifier::default(),
                     size: FIRST_SIZE,
                     last: (0, KVec::new()),
+                    kept: None,
+                    gathered: None,
                 }, "rnfs4_readdir"),
             }),
             GFP_KERNEL,
@@ -212,45 +153,39 @@ pub(super) fn iterate_shared(
         ctx.set_pos(POS_FIRST);
     }
     let mut inner = cursor.inner.lock();
+    let many = dir.info().listing.take_many();
     let first = ctx.pos() == POS_FIRST;
     if first {
         // From the start: as the directory is now.
-        inner.page = Page::default();
-        inner.verifier = Verifier::default();
+        inner.rewind(dir);
     }
-    let many = dir.info().listing.take_many();
     let plus = (first || many) && remembers_names(dir);
     loop {
-        let mut at = match inner.page.find(ctx.pos()) {
-            Some(at) => at,
+        let (page, at) = match inner.turn_to(ctx.pos()) {
+            Some(found) => found,
             None => {
-                inner.fetch(Want {
+                let page = inner.fetch(Want {
                     dir,
                     cred: &cursor.cred,
                     pos: ctx.pos(),
                     plus: plus.then(|| ctx.dentry()),
                 })?;
-                0
+                (page, 0)
             }
         };
-        let page = &inner.page;
-        while let Some(entry) = page.entries.get(at) {
-            let name = page.names.get(entry.name.clone()).ok_or(EIO)?;
-            if !ctx.emit(name, entry.ino, entry.d_type) {
+        for entry in page.entries.iter().skip(at) {
+            if !ctx.emit(page.name(entry)?, entry.ino, entry.d_type) {
                 return Ok(());
             }
             ctx.set_pos(entry.cookie);
-            at += 1;
         }
         if page.eof {
             return Ok(());
         }
-        if page.entries.is_empty() {
-            // Neither entries nor the end: the server does not get on.
-            return Err(EIO);
-        }
-        inner.leave_page()?;
-        if first && plus {
+        // Neither entries nor the end: the server does not get on.
+        let last = page.entries.last().ok_or(EIO)?;
+        inner.leave_page(last.cookie, page.name(last)?)?;
+        if first && plus && inner.kept.is_none() {
             // What the program does with these shows how to go on.
             return Ok(());
         }
@@ -264,33 +199,71 @@ fn remembers_names(dir: &Inode) -> bool {
 }
 
 impl Inner {
-    /// The position is that of the last entry: goes on behind it.
-    fn leave_page(&mut self) -> Result {
-        let page = &mut self.page;
-        if let Some(entry) = page.entries.last() {
-            self.last.0 = entry.cookie;
-            self.last.1.clear();
-            let name = page.names.get(entry.name.clone()).ok_or(EIO)?;
-            self.last.1.extend_from_slice(name, GFP_KERNEL)?;
+    /// Begins anew: with what was kept of the directory if it is known not to have changed since.
+    fn rewind(&mut self, dir: &Inode) {
+        self.kept = match remembers_names(dir) {
+            true => Listing::kept(dir),
+            false => None,
+        };
+        dir.info().listing.begin(self.kept.is_none());
+        self.gathered = None;
+        self.page = None;
+        self.verifier = Verifier::default();
+    }
+
+    /// The page that has the entry behind a position, and that entry's index, if there is one.
+    fn turn_to(&mut self, pos: u64) -> Option<(Arc<Page>, usize)> {
+        if let Some(kept) = &self.kept {
+            self.page = kept.find(pos).cloned();
+            if self.page.is_none() {
+                // The program goes where it has been before, in another listing.
+                self.kept = None;
+            }
         }
-        page.pos = u64::MAX;
-        page.entries.clear();
-        Ok(())
+        let page = self.page.as_ref()?;
+        let at = page.find(pos)?;
+        Some((page.clone(), at))
+    }
+
+    /// The position is that of a page's last entry: goes on behind it.
+    fn leave_page(&mut self, cookie: u64, name: &[u8]) -> Result {
+        self.page = None;
+        self.last.0 = cookie;
+        self.last.1.clear();
+        Ok(self.last.1.extend_from_slice(name, GFP_KERNEL)?)
+    }
+
+    /// Takes a page that was read, and keeps it for others if it is one of a whole directory, which had that change attribute.
+    fn take_page(&mut self, dir: &Inode, page: Page, change: Option<u64>) -> Result<Arc<Page>> {
+        if page.pos == POS_FIRST {
+            self.gathered = change.map(Whole::begin);
+        }
+        let page = Arc::new(page, GFP_KERNEL)?;
+        let whole = self.gathered.take();
+        self.gathered = whole.and_then(|whole| whole.with(&page, change));
+        if page.eof {
+            if let Some(whole) = self.gathered.take() {
+                dir.info().listing.keep(Arc::new(whole, GFP_KERNEL)?);
+            }
+        }
+        self.page = Some(page.clone());
+        Ok(page)
     }
 
     /// Reads the entries behind a position. May sleep; killable.
-    fn fetch(&mut self, mut want: Want<'_>) -> Result {
-        let pos = want.pos;
+    fn fetch(&mut self, mut want: Want<'_>) -> Result<Arc<Page>> {
+        let (dir, pos) = (want.dir, want.pos);
         let mut cookie = if pos == POS_FIRST { 0 } else { pos };
         let (mut losses, mut lost) = (0, false);
         loop {
             match self.try_fetch(&want, cookie)? {
-                Ok(()) if !lost => return Ok(()),
+                Ok((page, change)) if !lost => return self.take_page(dir, page, change),
                 // From the start again, to where we are.
-                Ok(()) => match (self.go_on_behind(pos), self.page.entries.last()) {
-                    (Some(found), None) if !self.page.eof => (cookie, lost) = (found, false),
-                    (Some(_), _) => return Ok(()),
-                    (None, Some(entry)) if !self.page.eof => cookie = entry.cookie,
+                Ok((mut page, _)) => match (self.go_on_behind(&mut page, pos), page.entries.last())
+                {
+                    (Some(found), None) if !page.eof => (cookie, lost) = (found, false),
+                    (Some(_), _) => return self.take_page(dir, page, None),
+                    (None, Some(entry)) if !page.eof => cookie = entry.cookie,
                     (None, _) => return Err(EIO),
                 },
                 // The directory is another one for the server than when it gave the cookie. It may know the place all the same,
@@ -304,13 +277,13 @@ impl Inner {
                     }
                 }
                 // The answer did not fit: not even one entry.
-                Err(Status::TOOSMALL) if self.size < want.dir.server().dtsize() => {
-                    self.size = want.dir.server().dtsize();
+                Err(Status::TOOSMALL) if self.size < dir.server().dtsize() => {
+                    self.size = dir.server().dtsize();
                 }
                 Err(Status::TOOSMALL) if want.plus.is_some() => want.plus = None,
                 Err(status) => {
                     let e = status_error(status);
-                    note_error(want.dir, e);
+                    note_error(dir, e);
                     return Err(e);
                 }
             }
@@ -319,11 +292,10 @@ impl Inner {
 
     /// Leaves of a page what is behind the entry that was handed out last and has that position; what its cookie was does not count
     /// any more, unless nothing else is known of it. Returns the cookie that it has now, `None` when it is not there.
-    fn go_on_behind(&mut self, pos: u64) -> Option<u64> {
-        let page = &mut self.page;
+    fn go_on_behind(&self, page: &mut Page, pos: u64) -> Option<u64> {
         let (cookie, last) = &self.last;
         let at = page.entries.iter().position(|entry| match *cookie == pos {
-            true => page.names.get(entry.name.clone()) == Some(&last[..]),
+            true => page.name(entry).is_ok_and(|name| name == &last[..]),
             false => entry.cookie == pos,
         })?;
         let found = page.entries.get(at)?.cookie;
@@ -336,11 +308,12 @@ impl Inner {
         Some(found)
     }
 
+    /// Asks for them once. Returns them with the change attribute that the directory had, if that is still what is known of it.
     fn try_fetch(
         &mut self,
         want: &Want<'_>,
         cookie: u64,
-    ) -> Result<core::result::Result<(), Status>> {
+    ) -> Result<core::result::Result<(Page, Option<u64>), Status>> {
         let (dir, plus) = (want.dir, want.plus.as_deref());
         let size = self.size.min(dir.server().dtsize());
         let pages = PageVec::alloc(size as usize)?;
@@ -366,10 +339,11 @@ impl Inner {
         );
         let ((putfh, dir_attrs, readdir), data) =
             dir.server().call_pages(want.cred, ops, &pages)?;
-        let mut names = None;
+        let (mut names, mut change) = (None, None);
         if let Ok(attrs) = dir_attrs {
             refresh(dir, &attrs, Origin::Fetched(sent))?;
             names = dir.info().attrs.names_at(attrs.change);
+            change = names.map(|_| attrs.change);
         }
         let ReaddirRes { verifier, .. } = match putfh.and(readdir) {
             Ok(res) => res,
@@ -382,10 +356,10 @@ impl Inner {
             sent,
         });
         let entries = DirEntries::new(data, asked);
-        self.page = decode(entries, dir, want.pos, cookie, primed)?;
+        let page = decode(entries, dir, want.pos, cookie, primed)?;
         self.verifier = verifier;
         self.size = (self.size * 2).min(dir.server().dtsize());
-        Ok(Ok(()))
+        Ok(Ok((page, change)))
     }
 }
 
@@ -397,26 +371,14 @@ fn decode<S: rnfs4_proto::xdr::Source>(
     cookie: u64,
     primed: Option<Primed<'_>>,
 ) -> Result<Page> {
-    let mut page = Page {
-        pos,
-        ..Page::default()
-    };
+    let mut page = Page::at(pos);
     while let Some(entry) = entries.next_entry().map_err(|_| EIO)? {
         // Positions 0 to 2 are ours; an entry that leads back to where we are would never end.
         if entry.cookie <= POS_FIRST || entry.cookie == cookie {
             return Err(EIO);
         }
-        let start = page.names.len();
-        page.names.extend_from_slice(entry.name, GFP_KERNEL)?;
-        page.entries.push(
-            Entry {
-                cookie: entry.cookie,
-                ino: dir.info().attrs.ino(ino(&entry.attrs, entry.cookie)),
-                d_type: d_type(&entry.attrs),
-                name: start..page.names.len(),
-            },
-            GFP_KERNEL,
-        )?;
+        let ino = dir.info().attrs.ino(ino(&entry.attrs, entry.cookie));
+        page.push(entry.name, entry.cookie, ino, d_type(&entry.attrs))?;
         if let (Some(primed), Some(fh)) = (&primed, entry.fh) {
             // What is mounted on the server is left to its lookup.
             if entry.attrs.has(fattr4::FSID)

@@ -93,12 +93,12 @@ impl Rider {
 /// Writes all dirty data of a file and makes it safe, as [`write::flush`]. Where it can be, the server is told along with that of the end
 /// of the open `closing`.
 pub(super) fn flush_and_close(inode: &Inode, closing: Option<&Arc<OpenContext>>) -> Result {
-    match Rider::new(closing, None) {
-        Ok(rider) if closing.is_some() && inode.info().write.has_writes() => {
-            write::flush_with(inode, &rider)
+    if closing.is_some() && inode.info().write.has_writes() {
+        if let Ok(rider) = Rider::new(closing, None) {
+            return write::flush_with(inode, &rider);
         }
-        _ => write::flush(inode),
     }
+    write::flush(inode)
 }
 
 /// Writes all dirty data of a file before attributes of it are set, and makes it safe. The attributes, among which is no size, are set

@@ -458,6 +458,11 @@ pub(crate) trait DentryOperations: FsContextOperations {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
 
+    /// A name of the directory `dir` is no longer cached, to save memory or because it is gone. Called under a spinlock.
+    fn d_prune(_dir: &Self::InodeInfo) {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
     /// The last user of a dentry that was marked by [`Dentry::set_renamed`] is gone; `info` is what was set. May sleep.
     fn d_iput_renamed(_info: Self::DentryInfo, _inode: &INode<Self>) {
         build_error!(VTABLE_DEFAULT_ERROR)
@@ -546,6 +551,18 @@ impl<T: DentryOperations> DentryOperationsVTable<T> {
     /// # Safety
     ///
     /// To be called by the VFS only, for dentries of `T`.
+    unsafe extern "C" fn d_prune(dentry: *mut kb::dentry) {
+        // SAFETY: The VFS holds the dentry's lock, under which it keeps its parent and that its inode, with our data.
+        let dir = unsafe { (*(*dentry).d_parent).d_inode };
+        if !dir.is_null() {
+            // SAFETY: As above.
+            T::d_prune(unsafe { INode::<T>::from_raw(dir) }.info());
+        }
+    }
+
+    /// # Safety
+    ///
+    /// To be called by the VFS only, for dentries of `T`.
     unsafe extern "C" fn d_iput(dentry: *mut kb::dentry, inode: *mut kb::inode) {
         // SAFETY: The VFS gives us the dentry, which nobody else uses for files any more, and a reference to its inode.
         let (dentry, inode) = unsafe {
@@ -594,6 +611,11 @@ impl<T: DentryOperations> DentryOperationsVTable<T> {
                 },
                 d_delete: if T::HAS_D_DELETE {
                     Some(Self::d_delete)
+                } else {
+                    None
+                },
+                d_prune: if T::HAS_D_PRUNE {
+                    Some(Self::d_prune)
                 } else {
                     None
                 },
