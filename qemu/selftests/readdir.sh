@@ -66,7 +66,7 @@ again() {
 		names $M/some >/tmp/ours && diff /tmp/ours /tmp/theirs || return
 	done
 	calls rpcs READDIR
-	[ "$(rpc_count READDIR)" = 0 ] && [ "$(rpc_count rpcs)" -le 4 ]
+	[ "$(rpc_count READDIR)" = 0 ] && [ "$(rpc_count rpcs)" -le 10 ]
 }
 
 has() {

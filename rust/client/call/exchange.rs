@@ -195,7 +195,8 @@ struct Reply<R> {
 pub(crate) struct Exchange<B: Body> {
     /// Part of recovery: is served while the table drains, and gets its errors itself.
     privileged: bool,
-    slot: Option<Slot>,
+    /// The slot that it has.
+    held: Option<Slot>,
     ops: (Sequence, B::Ops),
     reply: Option<Reply<<B::Ops as Ops>::Res>>,
     malformed: bool,
@@ -222,6 +223,17 @@ const UNSENT: Sequence = Sequence {
     cache_this: false,
 };
 
+/// How sunrpc is to send these operations.
+fn message<'a, O: Ops>(ops: &(Sequence, O), cred: &'a Credential, flags: Flags) -> Message<'a> {
+    Message {
+        cred,
+        proc: Proc::of(ops.1.main_op()),
+        args_max: Ops::args_max(ops),
+        res_max: Ops::res_max(ops),
+        flags,
+    }
+}
+
 /// How long a call waits for memory, in milliseconds.
 const NO_MEMORY_MS: u32 = 100;
 
@@ -232,11 +244,18 @@ const MAX_TRIES: u32 = 18;
 const MAX_REFRESHES: u32 = 10;
 
 impl<B: Body> Exchange<B> {
-    fn new(client: &Arc<Client>, how: &How<'_>, ops: B::Ops, body: B) -> Self {
-        Self {
+    /// One that sends `ops`.
+    #[inline]
+    fn new<'a>(
+        client: &'a Arc<Client>,
+        how: &'a How<'a>,
+        ops: (Sequence, B::Ops),
+        body: B,
+    ) -> impl Init<Self> + use<'a, B> {
+        init!(Self {
             privileged: how.privileged,
-            slot: None,
-            ops: (UNSENT, ops),
+            held: None,
+            ops,
             reply: None,
             malformed: false,
             plan: Plan::Undecided,
@@ -247,7 +266,7 @@ impl<B: Body> Exchange<B> {
             finished: false,
             body,
             client: Counted::new(client),
-        }
+        })
     }
 
     /// What the call adds; its `finish()` has been called when the task has ended.
@@ -261,13 +280,7 @@ impl<B: Body> Exchange<B> {
     }
 
     fn message<'a>(&self, cred: &'a Credential, flags: Flags) -> Message<'a> {
-        Message {
-            cred,
-            proc: Proc::of(self.ops.1.main_op()),
-            args_max: Ops::args_max(&self.ops),
-            res_max: Ops::res_max(&self.ops),
-            flags,
-        }
+        message(&self.ops, cred, flags)
     }
 
     /// Reads the reply; that to a call which was not sent is made up.
@@ -289,7 +302,7 @@ impl<B: Body> Exchange<B> {
         if !self.finished {
             self.finished = true;
             self.body.finish(res);
-            if self.slot.is_none() {
+            if self.held.is_none() {
                 self.client.session().pass_on();
             }
         }
@@ -308,14 +321,14 @@ impl<B: Body> Exchange<B> {
     }
 
     fn release_slot(&mut self) {
-        if let Some(slot) = self.slot.take() {
+        if let Some(slot) = self.held.take() {
             self.client.session().release(slot);
         }
     }
 
     /// What the SEQUENCE at the head of the compound says. True when the reply behind it is to be looked at.
     fn sequence_done(&mut self, task: &Task) -> bool {
-        let Some(slot) = self.slot.as_mut() else {
+        let Some(slot) = self.held.as_mut() else {
             return true;
         };
         let reply = self.reply.as_ref().map(|r| &r.sequence);
@@ -401,11 +414,11 @@ impl<B: Body> RpcCall for Exchange<B> {
         if !self.unpark(task) {
             return;
         }
-        if self.slot.is_none() && self.is_unfit(task) {
+        if self.held.is_none() && self.is_unfit(task) {
             // It may have been woken for a slot that another can use.
             return self.client.session().pass_on();
         }
-        while self.slot.is_none() {
+        while self.held.is_none() {
             let lone = self.ops.1.count() == 0;
             let at_most = self.patience.left();
             match self
@@ -416,7 +429,7 @@ impl<B: Body> RpcCall for Exchange<B> {
                 Ok(Acquired::Slot(slot)) => {
                     let cache = !self.body.is_batch() && must_keep_reply(&self.ops.1);
                     self.ops.0 = slot.sequence(cache);
-                    self.slot = Some(slot);
+                    self.held = Some(slot);
                     // Recovery, which waits for calls with a slot, may have begun and ended since the first look.
                     if self.is_unfit(task) {
                         return self.release_slot();

@@ -69,7 +69,7 @@ impl PageVec {
         }
     }
 
-    /// Allocates fresh pages for `len` bytes. May sleep.
+    /// Allocates fresh pages for `len` bytes. They hold whatever was there before: who reads them goes by what was received. May sleep.
     pub(crate) fn alloc(len: usize) -> Result<Self> {
         let nr = len.div_ceil(PAGE_SIZE);
         let mut this = Self {
@@ -78,7 +78,7 @@ impl PageVec {
         };
         while this.pages.len() < nr {
             // SAFETY: Plain allocation of one page.
-            let page = unsafe { bindings::alloc_page(kb::GFP_KERNEL | kb::__GFP_ZERO) };
+            let page = unsafe { bindings::alloc_page(kb::GFP_KERNEL) };
             // INVARIANT: The reference of the fresh page becomes the array's.
             this.pages
                 .push(NonNull::new(page).ok_or(ENOMEM)?, GFP_KERNEL)?;

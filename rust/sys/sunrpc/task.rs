@@ -372,19 +372,22 @@ impl<C: RpcCall> Room<C> {
         Ok(Self(KBox::new_uninit(GFP_KERNEL)?))
     }
 
-    fn fill(self, msg: &Message<'_>, call: C) -> KBox<Frame<C>> {
-        KBox::write(
-            self.0,
-            Frame {
-                proc: Frame::<C>::procinfo(msg),
-                call,
-                scratch: Opaque::uninit(),
-            },
-        )
+    /// A call is large: it is made where it is to be.
+    #[inline]
+    fn fill(self, msg: &Message<'_>, call: impl Init<C>) -> KBox<Frame<C>> {
+        let frame = init!(Frame {
+            proc: Frame::<C>::procinfo(msg),
+            call <- call,
+            scratch: Opaque::uninit(),
+        });
+        match self.0.write_init(frame) {
+            Ok(frame) => frame,
+        }
     }
 
     /// `call`, to be run in this thread with the same message.
-    pub(crate) fn sync(self, msg: &Message<'_>, call: C) -> SyncCall<C> {
+    #[inline]
+    pub(crate) fn sync(self, msg: &Message<'_>, call: impl Init<C>) -> SyncCall<C> {
         SyncCall(self.fill(msg, call))
     }
 }
@@ -437,6 +440,12 @@ impl<C: RpcCall> Deref for AsyncCall<C> {
     }
 }
 
+impl<C: RpcCall> DerefMut for AsyncCall<C> {
+    fn deref_mut(&mut self) -> &mut C {
+        &mut self.0.call
+    }
+}
+
 /// An asynchronous call that was started. Dropping it lets it run on by itself.
 pub(crate) struct Started<C: RpcCall> {
     task: NonNull<bindings::rpc_task>,
@@ -448,7 +457,8 @@ pub(crate) struct AsyncCall<C: RpcCall>(KBox<Frame<C>>);
 
 impl<C: RpcCall + Send + 'static> Room<C> {
     /// `call`, to be started with the same message.
-    pub(crate) fn detached(self, msg: &Message<'_>, call: C) -> AsyncCall<C> {
+    #[inline]
+    pub(crate) fn detached(self, msg: &Message<'_>, call: impl Init<C>) -> AsyncCall<C> {
         AsyncCall(self.fill(msg, call))
     }
 }

@@ -13,8 +13,10 @@ use rnfs4_proto::{
 };
 
 use super::{
+    message,
     Body,
-    Exchange, //
+    Exchange,
+    UNSENT, //
 };
 use crate::{
     client::{
@@ -147,9 +149,9 @@ impl Client {
         ops: B::Ops,
         body: B,
     ) -> SyncCall<Exchange<B>> {
-        let exchange = Exchange::new(self, how, ops, body);
-        let msg = exchange.message(how.cred, how.flags);
-        room.sync(&msg, exchange)
+        let ops = (UNSENT, ops);
+        let msg = message(&ops, how.cred, how.flags);
+        room.sync(&msg, Exchange::new(self, how, ops, body))
     }
 
     fn run_call<B: Body>(&self, how: &How<'_>, call: &mut SyncCall<Exchange<B>>) {
@@ -192,9 +194,9 @@ impl Client {
                 return Err(err);
             }
         };
-        let exchange = Exchange::new(self, how, ops, body);
-        let msg = exchange.message(how.cred, how.flags);
-        Ok(room.detached(&msg, exchange))
+        let ops = (UNSENT, ops);
+        let msg = message(&ops, how.cred, how.flags);
+        Ok(room.detached(&msg, Exchange::new(self, how, ops, body)))
     }
 
     /// Settles with a lone SEQUENCE whether the server has seen the call that left a slot in doubt.
@@ -205,14 +207,12 @@ impl Client {
             self.session().release(slot);
             return Err(ENOMEM);
         };
-        let mut exchange = Exchange::new(self, &how, (), Probe);
-        exchange.ops.0 = slot.sequence(false);
-        exchange.slot = Some(slot);
-        let msg = exchange.message(how.cred, how.flags);
+        let ops = (slot.sequence(false), ());
+        let msg = message(&ops, how.cred, how.flags);
+        let mut call = room.detached(&msg, Exchange::new(self, &how, ops, Probe));
+        call.held = Some(slot);
         // If it cannot be started, the slot is given back with the call, still in doubt.
-        room.detached(&msg, exchange)
-            .start(how.rpc, &msg, self.registry().queue())
-            .map(drop)
+        call.start(how.rpc, &msg, self.registry().queue()).map(drop)
     }
 }
 

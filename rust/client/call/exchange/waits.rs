@@ -111,13 +111,13 @@ impl<B: Body> Exchange<B> {
 
     /// Whether the call waits for another connection.
     pub(super) fn outlives_connection(&self) -> bool {
-        !self.privileged && self.slot.is_some() && self.patience.outlives_connection()
+        !self.privileged && self.held.is_some() && self.patience.outlives_connection()
     }
 
     /// Has the call wait for another connection. It keeps slot and sequence id: what is sent then is the same request, which the
     /// server, should it have run it already, answers from its cache.
     pub(super) fn wait_for_connection(&mut self, task: &Task) {
-        if let Some(slot) = self.slot.as_mut() {
+        if let Some(slot) = self.held.as_mut() {
             self.client.session().park(slot);
         }
         self.plan = self.plan.again();
@@ -148,7 +148,7 @@ impl<B: Body> Exchange<B> {
 
     /// Before a parked call is sent again. False when it is not, or not yet.
     pub(super) fn unpark(&mut self, task: &Task) -> bool {
-        let Some(slot) = self.slot.as_mut() else {
+        let Some(slot) = self.held.as_mut() else {
             return true;
         };
         match self.client.unpark(slot, task, self.patience.left()) {
