@@ -115,8 +115,8 @@ print(*(seek(at, os.SEEK_DATA) for at in (0, 65540, 70000, 1 << 20)), *(seek(at,
 print(os.lseek(fd, 0, os.SEEK_CUR))" "$1" | tr '\n' ' '
 }
 
-BIG=${FULL:+64} BIG=${BIG:-32}
-STEPS=${FULL:+200} STEPS=${STEPS:-75}
+BIG=${FULL:+64} BIG=${BIG:-20}
+STEPS=${FULL:+200} STEPS=${STEPS:-50}
 seeds=("$RANDOM" ${FULL:+2 3 4 5 6 7 8 9})
 plan $((36 + 2 * ${#seeds[@]}))
 

@@ -11,8 +11,8 @@
 M=/mnt/rnfs4
 MODEL=/tmp/model
 # How much is done at random, and how much of that fio does.
-STEPS=${FULL:+500} STEPS=${STEPS:-120}
-MIB=${FULL:+32} MIB=${MIB:-6}
+STEPS=${FULL:+500} STEPS=${STEPS:-80}
+MIB=${FULL:+32} MIB=${MIB:-4}
 
 server_sum() {
 	server_sh sha256sum "$EXPORT/$1" | cut -d' ' -f1

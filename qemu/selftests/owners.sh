@@ -29,9 +29,9 @@ server_opens() {
 }
 
 # Files for each user.
-EACH=${FULL:+200} EACH=${EACH:-20}
+EACH=${FULL:+200} EACH=${EACH:-14}
 # Seconds.
-RACES=${FULL:+20} RACES=${RACES:-10}
+RACES=${FULL:+20} RACES=${RACES:-6}
 
 plan 18
 echo 0 >/proc/sys/fs/leases-enable

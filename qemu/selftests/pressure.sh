@@ -11,7 +11,7 @@
 . "$(dirname "$0")/lib.sh"
 
 CLIENT=${CLIENT:-rnfs4}
-MIB=${MIB:-${FULL:+1024}} MIB=${MIB:-128}
+MIB=${MIB:-${FULL:+1024}} MIB=${MIB:-96}
 PATIENCE=${FULL:+1500} PATIENCE=${PATIENCE:-300}
 KILLS=${FULL:+2} KILLS=${KILLS:-1}
 M=/mnt/pressure

@@ -1,14 +1,14 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# Listing directories: what `ls -l` shows of a cold one comes with the entries, and is right; a directory of 10,000 entries, or 100,000
+# Listing directories: what `ls -l` shows of a cold one comes with the entries, and is right; a directory of 7,000 entries, or 100,000
 # (FULL), that changes under its reader; servers that do not know their cookies any more; and the rights of several users in turn, each asked for once.
 #
 # guest: timeout=500
 
 . "$(dirname "$0")/lib.sh"
 
-COUNT=${COUNT:-${FULL:+100000}} COUNT=${COUNT:-10000}
+COUNT=${COUNT:-${FULL:+100000}} COUNT=${COUNT:-7000}
 M=/mnt/rnfs4
 SOME=600
 

@@ -11,7 +11,7 @@
 . /guest/hold.sh
 
 FILES=${FILES:-${FULL:+2000}} FILES=${FILES:-800}
-MANY=${MANY:-${FULL:+20000}} MANY=${MANY:-2400}
+MANY=${MANY:-${FULL:+20000}} MANY=${MANY:-1800}
 DELAY_MS=${DELAY_MS:-2}
 # Of a few hundred files what a recovery costs in any case is a good part.
 SHARE=seventh PART=7
