@@ -210,8 +210,8 @@ impl Listing {
     }
 
     /// The listing that was kept of a directory, if it is what the directory lists: for somebody who begins to list it. Where he who did
-    /// so before looked at more than a few names, or most of a few, all should be cached, with fresh attributes; if they are not, one READDIR brings them.
-    /// Does not sleep.
+    /// so before looked at more than a few names, or most of a few, all should be cached, with fresh attributes; if they are not, one
+    /// READDIR brings them. Does not sleep.
     pub(super) fn kept(dir: &Inode) -> Option<Arc<Whole>> {
         let change = dir.info().attrs.change_if_fresh()?;
         let mut kept = dir.info().listing.whole.lock();

@@ -242,8 +242,10 @@ impl Inner {
         let whole = self.gathered.take();
         self.gathered = whole.and_then(|whole| whole.with(&page, change));
         if page.eof {
-            if let Some(whole) = self.gathered.take() {
-                dir.info().listing.keep(Arc::new(whole, GFP_KERNEL)?);
+            // What there is no memory to keep is listed all the same.
+            let whole = self.gathered.take().map(|it| Arc::new(it, GFP_KERNEL));
+            if let Some(Ok(whole)) = whole {
+                dir.info().listing.keep(whole);
             }
         }
         self.page = Some(page.clone());
