@@ -63,7 +63,8 @@ fn open(
     mode: u16,
 ) -> Result<(ARef<Inode>, Arc<OpenContext>, bool)> {
     let has = |bit| flags & bit != 0;
-    let Mode { read, write } = Mode::from_flags(flags);
+    let wanted = Mode::from_flags(flags);
+    let Mode { read, write, .. } = wanted;
     let exclusive = has(open_flags::CREAT) && has(open_flags::EXCL);
     // Cutting a file takes the right to write to it; the VFS does it otherwise.
     let truncate = has(open_flags::TRUNC) && write && !exclusive;
@@ -119,6 +120,9 @@ fn open(
         inode.truncate_setsize(0);
     }
     ctx.bind(inode.as_vfs());
+    if !created {
+        wanted.check(opened.access)?;
+    }
     Ok((inode, ctx, created))
 }
 

@@ -19,6 +19,7 @@ use kernel::{
         Arc, //
     },
 };
+use rnfs4_proto::types::access;
 
 use super::{
     address_space::{
@@ -52,6 +53,7 @@ use crate::{
     },
     sys::{
         fs::{
+            open_flags,
             FileOperations,
             Iocb,
             LockCall,
@@ -74,6 +76,8 @@ pub(super) struct Mode {
     pub(super) read: bool,
     /// Change it.
     pub(super) write: bool,
+    /// Run it.
+    exec: bool,
 }
 
 impl Mode {
@@ -85,6 +89,21 @@ impl Mode {
         Self {
             read: access != flags::O_WRONLY,
             write: access != flags::O_RDONLY,
+            exec: flags & open_flags::EXEC != 0,
+        }
+    }
+
+    /// Compares what is wanted of a file that was there with the ACCESS4_* that came with its OPEN. Servers let whoever may run a file
+    /// open it for reading, because they cannot tell the two apart: that is for the client to do (`nfs4_opendata_access()`).
+    pub(super) fn check(self, granted: Option<u32>) -> Result {
+        let needed = match self {
+            Self { exec: true, .. } => access::EXECUTE,
+            Self { read: true, .. } => access::READ,
+            _ => 0,
+        };
+        match granted {
+            Some(granted) if granted & needed != needed => Err(EACCES),
+            _ => Ok(()),
         }
     }
 }
@@ -121,6 +140,7 @@ fn open_inode(inode: &Inode, file: &File) -> Result<Arc<OpenContext>> {
     let nofs = beginning.is_some().then(NofsScope::enter);
     let mut opened = inode.server().open(request, beginning)?;
     drop(nofs);
+    mode.check(opened.access)?;
     opened.ctx.bind(inode.as_vfs());
     if let Some((beginning, read)) = opened.beginning.take() {
         beginning.came(inode, &read);

@@ -48,4 +48,6 @@ pub(crate) mod open_flags {
     pub(crate) const TRUNC: u32 = kb::O_TRUNC;
     pub(crate) const DIRECTORY: u32 = kb::O_DIRECTORY;
     pub(crate) const NOFOLLOW: u32 = kb::O_NOFOLLOW;
+    /// The file is to be executed. It has the same value in `f_mode`.
+    pub(crate) const EXEC: u32 = rnfs4_bindings::FMODE_EXEC;
 }
