@@ -29,7 +29,7 @@ lines() {
 	dmesg | grep -c "lock of process .* was lost"
 }
 
-plan 42
+plan 65
 echo 0 >/proc/sys/fs/leases-enable
 check "mount" mount_rnfs4 "$R"
 client_ns other
@@ -105,6 +105,32 @@ is "dirty data of before is not lost for others" "$(server_sh head -c 5 "$EXPORT
 locker_end p q
 check "unmount" umount "$R"
 
+# The client's own faults cut a pass over the locks of one owner in two: the server has the first, and not the second.
+note "half of an owner's locks"
+check "mount" mount_rnfs4 "$R"
+locker p q
+at p open a "$R/a" >/dev/null
+at q open a "$R/a" >/dev/null
+half() {
+	local fault=$1
+	shift
+	is "two are locked" "$(at p lock a w 0 10) $(at p lock a w 30 10)" "ok ok"
+	lost=$(lines)
+	echo "$fault" >"$(echo /sys/kernel/debug/rnfs4/*/fault)"
+	"$@"
+	grace_over
+}
+for status in NO_GRACE BAD_STATEID ADMIN_REVOKED; do
+	half "lock-reclaim error=NFS4ERR_$status after=1" server_restart
+	check "$status to the second: the owner is told" within 20 eval '[ "$(at p read a 0 5)" = EIO ]'
+	is "once in the log" "$(($(lines) - lost))" 1
+	is "another process is not" "$(at q read a 0 5)" hello
+	is "what was unlocked is not locked on the server either" "$(at p lock a u 0 0) $(server_locks a)" "ok "
+	is "and all is as before" "$(at p lock a w 0 10) $(at p read a 0 5) $(at p lock a u 0 0)" "ok hello ok"
+done
+locker_end p q
+check "unmount" umount "$R"
+
 note "recover_lost_locks"
 rmmod rnfs4
 check "the module with recover_lost_locks=1" insmod /module/rnfs4.ko recover_lost_locks=1
@@ -116,5 +142,8 @@ forget
 grace_over
 is "what was lost is set again" "$(at p read a 0 5) $(server_locks a)" "hello 0 9 W;30 39 R;"
 is "without a line in the log" "$(($(lines) - lost))" 0
+is "unlocked" "$(at p lock a u 0 0)" ok
+half "lock-retake error=NFS4ERR_BADSESSION after=1" forget
+is "also where the session is lost between two locks" "$(at p read a 0 5) $(server_locks a)" "hello 0 9 W;30 39 W;"
 locker_end p c
 check "unmount" umount "$R"

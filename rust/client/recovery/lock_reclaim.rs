@@ -8,7 +8,13 @@
 
 use kernel::{
     prelude::*,
-    sync::Arc, //
+    sync::{
+        atomic::{
+            Atomic,
+            Relaxed, //
+        },
+        Arc, //
+    },
 };
 use rnfs4_proto::{
     ops::lock::Lock,
@@ -35,9 +41,23 @@ pub(in crate::client) fn may_set_again() -> bool {
 }
 
 /// A lock of an open state that recovery has to set again.
+///
+/// One that is dropped before it is known what has become of it is remembered by its owner: the next pass begins with all that this one
+/// holds, though the server has a part of it.
 pub(in crate::client) struct HeldLock {
     lock: Arc<LockState>,
     held: HeldRange,
+    /// When it was found, see `FileLocks::quiet_since()`.
+    since: Option<u64>,
+    settled: Atomic<bool>,
+}
+
+impl Drop for HeldLock {
+    fn drop(&mut self) {
+        if !self.settled.load(Relaxed) {
+            self.lock.set_partial(true);
+        }
+    }
 }
 
 impl HeldLock {
@@ -65,8 +85,14 @@ impl HeldLock {
         })
     }
 
+    /// Nothing more is to be done about it.
+    pub(in crate::client) fn settle(&self) {
+        self.settled.store(true, Relaxed);
+    }
+
     /// The server has it again. If it was unlocked meanwhile it is given back. May sleep to allocate.
     pub(in crate::client) fn done(&self, stateid: Stateid) {
+        self.settle();
         self.lock.update(stateid);
         if !self.is_held() {
             give_back(&self.lock, &self.held.range);
@@ -77,6 +103,9 @@ impl HeldLock {
     fn is_held(&self) -> bool {
         let mut held = false;
         if let Some(locks) = self.lock.state().locks() {
+            if self.since.is_some() && locks.quiet_since() == self.since {
+                return true;
+            }
             locks.for_each(self.lock.state(), |lock, granted| {
                 held |= Arc::ptr_eq(lock, &self.lock) && granted.is_some();
             });
@@ -87,6 +116,7 @@ impl HeldLock {
 
     /// It could not be recovered.
     pub(in crate::client) fn lost(&self) {
+        self.settle();
         self.lock.lose(self.held.pid);
     }
 }
@@ -116,6 +146,14 @@ impl LockStateid {
             Some(inode) => inode.held_locks(&mut held),
             None => Ok(()),
         };
+        if let Some(locks) = self.lock.state().locks() {
+            // What the VFS is about to list.
+            locks.for_each(self.lock.state(), |lock, granted| {
+                if let Some(granted) = granted.filter(|_| Arc::ptr_eq(lock, &self.lock)) {
+                    self.lock.lose(granted.pid);
+                }
+            });
+        }
         let first = held.iter().find(|held| held.key == self.lock.key());
         match (first, listed) {
             (Some(held), _) => self.lock.lose(held.pid),
@@ -126,12 +164,13 @@ impl LockStateid {
 }
 
 impl OpenState {
-    /// Adds the locks that were taken through this open, that the server does not have (any more) and that are not lost. May
-    /// sleep to allocate.
+    /// Adds the locks that were taken through this open, by owners of which the server does not have all (any more), and that are not
+    /// lost. May sleep to allocate.
     pub(in crate::client) fn collect_locks(&self, out: &mut KVVec<HeldLock>) -> Result {
         let (Some(locks), Some(inode)) = (self.locks(), self.inode()) else {
             return Ok(());
         };
+        let since = locks.quiet_since();
         // First those that the VFS does not list yet: they may go over into its lists, never the other way.
         let mut due = KVVec::new();
         collect(&mut due, |push| {
@@ -148,10 +187,21 @@ impl OpenState {
                 due.push((lock, held), GFP_KERNEL)?;
             }
         }
+        let start = out.len();
         for (lock, held) in due {
-            if matches!(lock.io_stateid(), Ok(None)) {
-                out.push(HeldLock { lock, held }, GFP_KERNEL)?;
+            if lock.wants_locks() {
+                let held = HeldLock {
+                    lock,
+                    held,
+                    since,
+                    settled: Atomic::new(false),
+                };
+                out.push(held, GFP_KERNEL)?;
             }
+        }
+        // From here on each of them answers for itself.
+        for held in out.iter().skip(start) {
+            held.lock.set_partial(false);
         }
         Ok(())
     }

@@ -20,8 +20,10 @@ use kernel::{
     },
     sync::{
         atomic::{
+            Acquire,
             Atomic,
-            Relaxed, //
+            Relaxed,
+            Release, //
         },
         Arc,
         SpinLock, //
@@ -107,6 +109,8 @@ struct Known {
     stateid: Option<Stateid>,
     /// A lock could not be recovered (`NFS_LOCK_LOST`).
     lost: bool,
+    /// Of what the VFS lists, the server has only a part by this stateid: recovery broke off.
+    partial: bool,
 }
 
 /// The locks of an owner under one open (`struct nfs4_lock_state`).
@@ -131,6 +135,7 @@ impl LockState {
                 known <- new_spinlock!(Known {
                     stateid: None,
                     lost: false,
+                    partial: false,
                 }),
             }),
             GFP_KERNEL,
@@ -164,7 +169,7 @@ impl LockState {
 
     /// The lock stateid, in its present version.
     pub(in crate::client) fn stateid(&self) -> Option<Stateid> {
-        self.known.lock().stateid.map(current)
+        self.known.lock().stateid.map(Stateid::of_any_seqid)
     }
 
     /// The stateid for READ and WRITE: `None` if only the open has one. `EIO` when a lock was lost.
@@ -173,7 +178,18 @@ impl LockState {
         if known.lost {
             return Err(EIO);
         }
-        Ok(known.stateid.map(current))
+        Ok(known.stateid.map(Stateid::of_any_seqid))
+    }
+
+    /// Whether the server lacks locks that the VFS lists, and that are not lost yet.
+    pub(in crate::client) fn wants_locks(&self) -> bool {
+        let known = self.known.lock();
+        !known.lost && (known.stateid.is_none() || known.partial)
+    }
+
+    /// Notes whether recovery has left some of the locks behind.
+    pub(in crate::client) fn set_partial(&self, partial: bool) {
+        self.known.lock().partial = partial;
     }
 
     /// Whether `used`, which the server refused, is no longer what would be sent.
@@ -222,14 +238,6 @@ impl LockState {
             let fileid = self.state.inode().map_or(0, |inode| inode.ino());
             self.server.client().lock_lost(fileid, pid);
         }
-    }
-}
-
-/// The same stateid in whatever version the server has: replies may come in any order, and which is the latest does not matter.
-fn current(stateid: Stateid) -> Stateid {
-    Stateid {
-        seqid: 0,
-        ..stateid
     }
 }
 
@@ -298,6 +306,9 @@ struct Entry {
 pub(crate) struct FileLocks {
     #[pin]
     owners: SpinLock<RBTree<LockKey, Entry>>,
+    /// Turns that were begun, and turns that have ended.
+    begun: Atomic<u64>,
+    ended: Atomic<u64>,
     /// LOCKUs under way.
     unlocking: Atomic<u32>,
     /// Unlocks that the server has confirmed.
@@ -313,12 +324,22 @@ impl FileLocks {
         Arc::pin_init(
             pin_init!(Self {
                 owners <- new_spinlock!(RBTree::new(), "rnfs4_lock_owners"),
+                begun: Atomic::new(0),
+                ended: Atomic::new(0),
                 unlocking: Atomic::new(0),
                 unlocks: Atomic::new(0),
                 unlocked <- WaitQueue::new(),
             }),
             GFP_KERNEL,
         )
+    }
+
+    /// A point in time from which on, as long as this returns the same, nobody has changed what the VFS lists; `None` while somebody
+    /// may be about to.
+    pub(in crate::client) fn quiet_since(&self) -> Option<u64> {
+        // In this order: a turn that begins in between is seen.
+        let ended = self.ended.load(Acquire);
+        (self.begun.load(Acquire) == ended).then_some(ended)
     }
 
     /// How often something of the file was unlocked, for [`FileLocks::wait_unlock`].
@@ -428,12 +449,7 @@ impl FileLocks {
         patience: Jiffies,
     ) -> Result<Turn> {
         match owner.turn.wait_killable_timeout(patience, || owner.begin()) {
-            Ok(Waited::True) => Ok(Turn {
-                locks: self.clone(),
-                owner,
-                ctx: ctx.clone(),
-                passed_on: false,
-            }),
+            Ok(Waited::True) => Ok(Turn::new(self, owner, ctx.clone())),
             res => {
                 self.leave(owner.key, ctx.state().inode().as_deref());
                 Err(res.err().unwrap_or(ETIMEDOUT))
@@ -452,12 +468,7 @@ impl FileLocks {
         let mut inner = owner.inner.lock();
         if !core::mem::replace(&mut inner.busy, true) {
             drop(inner);
-            return Some(Turn {
-                locks: self.clone(),
-                owner,
-                ctx: ctx.clone(),
-                passed_on: false,
-            });
+            return Some(Turn::new(self, owner, ctx.clone()));
         }
         let old = inner.closing.replace(ctx.clone());
         drop(inner);
@@ -524,10 +535,18 @@ pub(crate) struct Turn {
     owner: Arc<LockOwner>,
     /// Keeps the file open, and with that the inode.
     pub(in crate::client) ctx: Arc<OpenContext>,
-    passed_on: bool,
 }
 
 impl Turn {
+    fn new(locks: &Arc<FileLocks>, owner: Arc<LockOwner>, ctx: Arc<OpenContext>) -> Self {
+        locks.begun.fetch_add(1, Relaxed);
+        Self {
+            locks: locks.clone(),
+            owner,
+            ctx,
+        }
+    }
+
     /// The owner's lock state under the context's open, made if need be. May sleep.
     pub(in crate::client) fn lock_state(&self) -> Result<Arc<LockState>> {
         if let Some(lock) = self.owner.find(self.ctx.state()) {
@@ -582,24 +601,17 @@ impl Turn {
 
 impl Drop for Turn {
     fn drop(&mut self) {
-        if self.passed_on {
-            return;
-        }
         let mut inner = self.owner.inner.lock();
         inner.granted = None;
         if let Some(ctx) = inner.closing.take() {
             drop(inner);
-            self.passed_on = true;
-            return Turn {
-                locks: self.locks.clone(),
-                owner: self.owner.clone(),
-                ctx,
-                passed_on: false,
-            }
-            .unlock_all();
+            Turn::new(&self.locks, self.owner.clone(), ctx).unlock_all();
+            self.locks.ended.fetch_add(1, Release);
+            return;
         }
         inner.busy = false;
         drop(inner);
+        self.locks.ended.fetch_add(1, Release);
         self.owner.turn.wake_all();
         self.locks
             .leave(self.owner.key, self.ctx.state().inode().as_deref());

@@ -245,6 +245,8 @@ impl Wave for Locks {
             return;
         };
         match fate {
+            // It was unlocked meanwhile; or the whole open is lost, and with it what is held through it.
+            Fate::Done if state.recovery() == self.mark => lock.settle(),
             Fate::Done => {}
             Fate::Nograce => {
                 let new = state.mark(Recovery::Reopen);

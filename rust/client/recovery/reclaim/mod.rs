@@ -41,6 +41,9 @@ use crate::client::{
     },
 };
 
+/// How many opens are had again before their locks are seen to: enough to keep all slots busy.
+const AT_ONCE: usize = 2048;
+
 impl Client {
     /// Marks every open state for recovery.
     pub(in crate::client) fn mark_all(&self, recovery: Recovery) {
@@ -92,7 +95,7 @@ impl Client {
     pub(in crate::client) fn reclaim_reboot(self: &Arc<Self>) {
         let end = self
             .marked(Recovery::Reboot)
-            .and_then(|states| self.restore(Opens::reclaim(states)?, Recovery::Reboot));
+            .and_then(|states| self.restore_all(states, Opens::reclaim, Recovery::Reboot));
         self.pass_ended(Step::ReclaimReboot, end);
     }
 
@@ -101,7 +104,7 @@ impl Client {
         let end = self.test_states().and_then(|outcome| match outcome {
             Outcome::Over => {
                 let lost = self.marked(Recovery::Reopen)?;
-                self.restore(Opens::reopen(lost)?, Recovery::Reopen)
+                self.restore_all(lost, Opens::reopen, Recovery::Reopen)
             }
             outcome => Ok(outcome),
         });
@@ -118,6 +121,27 @@ impl Client {
             Err(_) => Event::Failed(step, Failure::NoReply),
         });
         self.wake_recovered();
+    }
+
+    /// Gets opens back, and the locks under them: so many, then the next, for who waits for the first is not to wait for the last.
+    fn restore_all(
+        self: &Arc<Self>,
+        states: KVVec<Arc<OpenState>>,
+        opens: impl Fn(KVVec<Arc<OpenState>>) -> Result<Opens>,
+        mark: Recovery,
+    ) -> Result<Outcome> {
+        let mut states = states.into_iter().peekable();
+        while states.peek().is_some() {
+            let mut some = KVVec::new();
+            for state in states.by_ref().take(AT_ONCE) {
+                some.push(state, GFP_KERNEL)?;
+            }
+            match self.restore(opens(some)?, mark)? {
+                Outcome::Over => {}
+                outcome => return Ok(outcome),
+            }
+        }
+        Ok(Outcome::Over)
     }
 
     /// Gets opens back, and the locks under them.
