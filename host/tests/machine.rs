@@ -228,6 +228,18 @@ fn flags_are_heard_when_they_rise() {
     assert_eq!(c.story(), [Step::ReclaimNograce]);
     c.event(flags(seq4_status::ADMIN_STATE_REVOKED));
     assert!(c.machine.is_idle(), "still up, and dealt with");
+    c.now += 300;
+    c.event(flags(seq4_status::ADMIN_STATE_REVOKED));
+    assert_eq!(
+        c.story(),
+        [Step::ReclaimNograce],
+        "what was up then has been freed: this is something else"
+    );
+    for _ in 0..50 {
+        c.now += 10;
+        c.event(flags(seq4_status::ADMIN_STATE_REVOKED));
+    }
+    assert!(c.machine.is_idle(), "or nothing: not as soon again");
     c.event(flags(0));
     c.event(flags(seq4_status::EXPIRED_SOME_STATE_REVOKED));
     assert_eq!(c.story(), [Step::ReclaimNograce]);

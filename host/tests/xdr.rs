@@ -292,5 +292,5 @@ fn nothing_is_larger_than_it_must_be() {
     assert!(size_of::<rnfs4_proto::ops::open::Open>() <= 512);
     assert!(size_of::<rnfs4_proto::ops::open::OpenRes>() <= 128);
     assert!(size_of::<rnfs4_proto::session::SlotTable>() <= 640);
-    assert!(size_of::<rnfs4_proto::recovery::machine::Machine>() <= 64);
+    assert!(size_of::<rnfs4_proto::recovery::machine::Machine>() <= 80);
 }

@@ -50,6 +50,16 @@ const PROBE_MS: u32 = 50;
 const PROBE_CAP_MS: u32 = 400;
 /// A connection that breaks again within this time is tried no more eagerly than before, in milliseconds.
 const PROBE_QUIET_MS: u64 = 5000;
+/// The flags that tell of state that the server has taken away.
+const REVOKED: u32 = seq4_status::EXPIRED_ALL_STATE_REVOKED
+    | seq4_status::EXPIRED_SOME_STATE_REVOKED
+    | seq4_status::ADMIN_STATE_REVOKED
+    | seq4_status::RECALLABLE_STATE_REVOKED;
+/// When such a flag that is still up after all states were tested is believed to tell of more: the wait is first that of this try (256 ms),
+/// and in the end the cap.
+const RETEST_TRY: u32 = 8;
+/// See [`RETEST_TRY`], in milliseconds.
+const RETEST_CAP_MS: u32 = 60_000;
 /// After so much quiet, in milliseconds and on top of four times the last wait, trouble is new trouble.
 const QUIET_MS: u64 = 1000;
 
@@ -295,6 +305,10 @@ pub struct Machine {
     backchannel: bool,
     /// Status flags that have been dealt with: a server keeps them up until all is settled.
     flags: u32,
+    /// How many passes in a row have left a flag up that tells of revoked state.
+    retests: u32,
+    /// From when on such a flag means that more was revoked meanwhile; 0: it was not seen by a pass yet.
+    retest_ms: u64,
     /// How many troubles in a row.
     troubles: u32,
     /// When the last one was.
@@ -320,6 +334,8 @@ impl Machine {
             bits: Bits::LEASE_EXPIRED,
             backchannel,
             flags: 0,
+            retests: 0,
+            retest_ms: 0,
             troubles: 0,
             trouble_ms: 0,
             not_before_ms: 0,
@@ -433,7 +449,7 @@ impl Machine {
             } => self.client_id(confirmed, scope_changed),
             Event::Done(Step::Probe) => self.connected(now_ms),
             Event::Failed(Step::Probe, _) => self.not_connected(now_ms),
-            Event::Done(step) => self.done(step),
+            Event::Done(step) => self.done(now_ms, step),
             Event::Failed(step, failure) => self.failed(now_ms, step, failure),
             Event::Saw(need) => {
                 let noted = self.need(need);
@@ -508,7 +524,7 @@ impl Machine {
         }
     }
 
-    fn done(&mut self, step: Step) -> Mark {
+    fn done(&mut self, now_ms: u64, step: Step) -> Mark {
         self.refused = None;
         match step {
             Step::PurgeState => {
@@ -541,6 +557,8 @@ impl Machine {
                 if !core::mem::take(&mut self.marked) {
                     self.bits.clear(Bits::RECLAIM_NOGRACE);
                 }
+                let wait = backoff::exponential(self.retests + RETEST_TRY, RETEST_CAP_MS);
+                self.retest_ms = now_ms.saturating_add(wait.into());
             }
             // EXCHANGE_ID has more to tell: it comes as `Event::ClientId`.
             Step::ExchangeId | Step::Probe | Step::Idle | Step::Wait(_) => (),
@@ -556,7 +574,7 @@ impl Machine {
             Failure::Malformed => decide_malformed(class),
         };
         match action {
-            Action::Done if step != Step::ExchangeId => return self.done(step),
+            Action::Done if step != Step::ExchangeId => return self.done(now_ms, step),
             Action::Recover(need) => {
                 // What the step was for is still to be done: its own bit stays.
                 self.slow_down(now_ms, WAIT_CAP_MS);
@@ -570,7 +588,7 @@ impl Machine {
             }
             // The server does not let go of the session: let it keep it.
             _ if step == Step::DestroySession && self.troubles >= REFUSED_TRY => {
-                return self.done(step);
+                return self.done(now_ms, step);
             }
             Action::Delay | Action::DelayThenFail if matches!(failure, Failure::Status(_)) => {
                 self.slow_down(now_ms, DELAY_CAP_MS);
@@ -634,17 +652,22 @@ impl Machine {
     }
 
     fn sequence_flags(&mut self, now_ms: u64, flags: u32) -> Mark {
-        const REVOKED: u32 = seq4_status::EXPIRED_ALL_STATE_REVOKED
-            | seq4_status::EXPIRED_SOME_STATE_REVOKED
-            | seq4_status::ADMIN_STATE_REVOKED
-            | seq4_status::RECALLABLE_STATE_REVOKED;
         const CB_PATH: u32 = seq4_status::CB_PATH_DOWN | seq4_status::CB_PATH_DOWN_SESSION;
 
         if self.is_idle() {
             self.troubles = self.troubles.min(WORKED_TRY);
         }
         // A flag stays up until all that it speaks of is settled, so it is news only when it rises.
-        let news = flags & !self.flags;
+        let mut news = flags & !self.flags;
+        if flags & REVOKED == 0 {
+            self.retests = 0;
+            self.retest_ms = 0;
+        } else if self.retest_ms != 0 && now_ms >= self.retest_ms {
+            // What was revoked has been freed: this is something else. Or the server says so of nothing; then ever more rarely.
+            self.retests = self.retests.saturating_add(1).min(RETEST_TRY);
+            self.retest_ms = 0;
+            news |= flags & REVOKED;
+        }
         self.flags = flags;
         let mut noted = Noted::default();
         if news & seq4_status::RESTART_RECLAIM_NEEDED != 0 && !self.bits.has(Bits::RECLAIM_COMPLETE)
