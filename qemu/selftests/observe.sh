@@ -40,7 +40,7 @@ reader() {
 	done >/dev/null 2>&1
 }
 
-plan 43
+plan 46
 echo 0 >/proc/sys/fs/leases-enable
 mountpoint -q $TRACING || mount -t tracefs tracefs $TRACING
 server_restart
@@ -101,13 +101,26 @@ hold_end
 dd if=/dev/zero of=$M/big bs=64k count=16 conv=fsync 2>/dev/null
 echo 3 >/proc/sys/vm/drop_caches
 cat $M/big >/dev/null
-# The tools look for the C client's names of the file system; all the rest is as they want it.
-sed 's/fstype rnfs4/fstype nfs4/' /proc/self/mountstats >/tmp/mountstats
-mountstats -f /tmp/mountstats $M >/tmp/read
+mountstats $M >/tmp/read
 check "mountstats: what was read" grep -q 'client read 1048576 bytes via NFS READ' /tmp/read
 check "mountstats: what was written" grep -Eq 'client wrote 10485[0-9]* bytes via NFS WRITE' /tmp/read
 check "mountstats: calls" grep -q '^OPEN:' /tmp/read
-check "nfsiostat's table" sh -c "mountstats iostat -f /tmp/mountstats $M | grep -q '^read:'"
+check "mountstats iostat" sh -c "mountstats iostat $M | grep -q '^read:'"
+cat /proc/mounts >/tmp/mounts
+is "/proc/mounts has the type" "$(awk -v at=$M '$2 == at { print $3 }' /tmp/mounts)" rnfs4
+# busy: reads the file over and over while nfsiostat looks
+busy() {
+	for i in 1 2 3 4 5 6; do
+		echo 3 >/proc/sys/vm/drop_caches
+		cat $M/big >/dev/null
+		sleep 0.3
+	done
+}
+busy &
+nfsiostat 2 2 $M >/tmp/iostat
+wait $!
+check "nfsiostat knows the mount" grep -q "mounted on $M:" /tmp/iostat
+below "and shows what is read in a second, in KiB" 100 "$(awk '/^read:/ { getline; last = $2 } END { print last + 0 }' /tmp/iostat)"
 
 for i in 1 2; do
 	reader &

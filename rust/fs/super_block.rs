@@ -99,6 +99,9 @@ impl SuperOperations for Rnfs4Fs {
         options::show(m, &sb.info().server)
     }
 
+    // mountstats(8), nfsiostat(8) and others look for the C client's mounts, and some stumble over what else has statistics.
+    const STATS_TYPE: &'static [u8] = b"nfs4";
+
     fn show_stats(m: &SeqFile, sb: &SuperBlock) -> Result {
         stats::show(m, sb)
     }

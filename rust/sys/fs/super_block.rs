@@ -244,6 +244,10 @@ pub(crate) trait SuperOperations: FileSystem {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
 
+    /// How the type of the file system is called in `/proc/PID/mountstats`, whose readers may know it by another name; not longer than
+    /// its own.
+    const STATS_TYPE: &'static [u8] = Self::NAME.to_bytes();
+
     /// Prints what `/proc/PID/mountstats` shows.
     fn show_stats(_m: &SeqFile, _sb: &SuperBlock<Self>) -> Result {
         build_error!(VTABLE_DEFAULT_ERROR)
@@ -380,7 +384,10 @@ impl<T: SuperOperations> SuperOperationsVTable<T> {
     /// To be called by the VFS only, for a dentry of `T`.
     unsafe extern "C" fn show_stats(m: *mut kb::seq_file, dentry: *mut kb::dentry) -> ffi::c_int {
         // SAFETY: As in `show_options`.
-        let (m, dentry) = unsafe { (SeqFile::from_raw(m), Dentry::<T>::from_raw(dentry)) };
+        let (m, dentry) = unsafe {
+            call_type(&mut *m, T::NAME.to_bytes(), T::STATS_TYPE);
+            (SeqFile::from_raw(m), Dentry::<T>::from_raw(dentry))
+        };
         match T::show_stats(m, dentry.sb()) {
             Ok(()) => 0,
             Err(e) => e.to_errno(),
@@ -435,6 +442,29 @@ impl<T: SuperOperations> SuperOperationsVTable<T> {
     };
 
     const TABLE: &'static OpsTable<T, kb::super_operations> = &Self::VTABLE;
+}
+
+/// Replaces the type of the file system in the line that the VFS has begun, `device D mounted on M with fstype NAME `, where this is how
+/// it ends.
+fn call_type(m: &mut kb::seq_file, name: &[u8], called: &[u8]) {
+    // A full buffer is a larger one's beginning: all of it is printed again.
+    if m.buf.is_null() || m.count >= m.size {
+        return;
+    }
+    // SAFETY: That many bytes of the buffer have been written, and this thread alone uses it.
+    let line = unsafe { core::slice::from_raw_parts_mut(m.buf.cast::<u8>(), m.count) };
+    let ends = line
+        .strip_suffix(b" ")
+        .and_then(|line| line.strip_suffix(name))
+        .filter(|head| head.ends_with(b" with fstype "))
+        .map(<[u8]>::len);
+    let Some(begin) = ends.filter(|_| called.len() <= name.len()) else {
+        return;
+    };
+    for (place, byte) in line.iter_mut().skip(begin).zip(Iterator::chain(called.iter(), b" ")) {
+        *place = *byte;
+    }
+    m.count = begin + called.len() + 1;
 }
 
 /// Answers `->kill_sb()`: the last active reference is gone.
