@@ -182,6 +182,11 @@ impl Stateid {
         self.other == [0; 12] || self.other == [0xff; 12]
     }
 
+    /// The same state in whatever version the server has (RFC 8.2.2): for who does not mind that others change it meanwhile.
+    pub const fn of_any_seqid(self) -> Self {
+        Self { seqid: 0, ..self }
+    }
+
     /// Both name the same state, whatever its age.
     pub fn same_other(&self, other: &Self) -> bool {
         self.other == other.other

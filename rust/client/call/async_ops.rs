@@ -63,12 +63,13 @@ pub(crate) trait AsyncOps: Send + 'static {
 }
 
 /// The stateid by which data is read or written, as `nfs4_select_rw_stateid()`: the lock's, then the open's; and whether it is the
-/// lock's. If it changes now, the call is at worst sent once more.
+/// lock's. If it changes now, the call is at worst sent once more. Of either the version is left open, for others may open, close and lock
+/// the file while data is on its way.
 pub(in crate::client) fn io_stateid(
     open: &Arc<OpenState>,
     lock: Option<&Arc<LockState>>,
 ) -> Result<(Stateid, bool)> {
-    let stateid = open.stateid()?;
+    let stateid = open.stateid()?.of_any_seqid();
     let lock = lock.map(|lock| lock.io_stateid());
     Ok(match lock.transpose()?.flatten() {
         Some(lock) => (lock, true),

@@ -64,7 +64,7 @@ impl<'a> Body for SetattrBody<'a> {
 
     fn refresh(&mut self, ops: &mut SetattrOps<'a>) -> Result {
         if let Some(state) = self.state {
-            self.sent = state.stateid()?;
+            self.sent = state.stateid()?.of_any_seqid();
             ops.2.stateid = self.sent;
         }
         Ok(())
