@@ -38,10 +38,11 @@ struct Entry {
     users: u32,
 }
 
-/// What the module has once: its clients, and the queue on which they end and contexts are closed.
+/// What the module has once: its clients, and the queues for what must not be done where it turns up.
 #[pin_data]
 pub(crate) struct Registry {
     queue: OwnedQueue,
+    patient: OwnedQueue,
     debugfs: Arc<Root>,
     /// Clients made so far.
     made: Atomic<u64>,
@@ -70,10 +71,12 @@ impl Registry {
     /// No clients yet. May sleep.
     pub(crate) fn new() -> Result<Arc<Self>> {
         let queue = OwnedQueue::new(c"rnfs4")?;
+        let patient = OwnedQueue::new(c"rnfs4_patient")?;
         let debugfs = Arc::new(Root::new(c"rnfs4"), GFP_KERNEL)?;
         Arc::pin_init(
             pin_init!(Self {
                 queue,
+                patient,
                 debugfs,
                 made: Atomic::new(0),
                 clients <- new_mutex!(KVec::new()),
@@ -84,9 +87,14 @@ impl Registry {
         )
     }
 
-    /// The queue for work that must not be done where it turns up.
+    /// The queue for work that does not wait for a server: the releases of calls, among others, for which everybody waits.
     pub(crate) fn queue(&self) -> &OwnedQueue {
         &self.queue
+    }
+
+    /// The queue for work that may wait for a server, and that others of its kind may have to wait for.
+    pub(crate) fn patient(&self) -> &OwnedQueue {
+        &self.patient
     }
 
     /// Where the clients' files are.
@@ -155,7 +163,7 @@ impl Registry {
         drop(removed);
         client.leave();
         // The item was made with the client, so this cannot fail.
-        let _ = self.queue.enqueue::<_, TEARDOWN>(client.clone());
+        let _ = self.patient.enqueue::<_, TEARDOWN>(client.clone());
     }
 
     /// A mount is on its way out, and has left when what this returns is dropped.
@@ -188,6 +196,9 @@ impl Registry {
             .wait_idle_timeout(kernel::time::msecs_to_jiffies(1000), || self.is_quiet())
             != Waited::True
         {}
+        // Each may have left something to the other.
+        self.queue.flush();
+        self.patient.flush();
         self.queue.flush();
     }
 }

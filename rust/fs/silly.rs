@@ -110,7 +110,7 @@ impl SillyUnlink {
             }
             Err(e) if e == ERESTARTSYS || e == EINTR => {
                 let queue = this.server.client().registry().clone();
-                queue.queue().enqueue(this);
+                queue.patient().enqueue(this);
             }
             // As when the worker fails.
             Err(_) => (),

@@ -272,7 +272,7 @@ impl OpenContext {
 impl Drop for OpenContext {
     fn drop(&mut self) {
         if let Some(closing) = self.closing.take() {
-            self.server.client().registry().queue().enqueue(closing);
+            self.server.client().registry().patient().enqueue(closing);
         }
     }
 }
