@@ -65,7 +65,7 @@ use crate::{
 /// Operations in a compound that we ask for; batches use them.
 const MAX_OPS: u32 = 256;
 /// Operations without which nothing works: those of an exclusive create.
-const NEEDED_OPS: u32 = 8;
+const NEEDED_OPS: u32 = 10;
 /// Bytes of a reply that the server is to keep for each slot.
 const MAX_CACHED: u32 = 2048;
 
@@ -131,7 +131,10 @@ impl Client {
             }),
             server: &mut identity.server,
         },);
-        let (res,) = self.call_bare(flags, ops)?;
+        let (res,) = self.call_bare(flags, ops).inspect_err(|_| {
+            // What came may have been half an answer.
+            identity.server.scope = old_scope;
+        })?;
         Ok(res.map(|res| {
             identity.clientid = res.clientid;
             if !res.confirmed() {
@@ -199,6 +202,7 @@ impl Client {
                 "{}: the server's session limits are too small\n",
                 self.name()
             );
+            let _ = self.call_bare(flags, (DestroySession(res.sessionid),));
             return Err(EINVAL);
         }
         let limits = Limits {
