@@ -11,6 +11,7 @@
 //! * [`recovery`]: which error leads where, the state machine of the state manager, lease and
 //!   back-off arithmetic, the accounting of calls in flight.
 //! * [`together`]: what goes along with a call that is made anyway.
+//! * [`late_close`]: how long what nobody has open any more is kept open.
 //! * [`fault`]: which operation is to fail on purpose, for tests.
 //!
 //! "RFC" without a number is RFC 8881; RFC 7862 is NFSv4.2.
@@ -26,6 +27,8 @@ pub mod attrs;
 pub mod compound;
 #[path = "proto/fault.rs"]
 pub mod fault;
+#[path = "proto/late_close.rs"]
+pub mod late_close;
 #[path = "proto/op.rs"]
 pub mod op;
 #[path = "proto/ops/mod.rs"]

@@ -14,7 +14,7 @@ ROWS=(
 	"warm listed 2 create, close, look at the directory"
 	"warm exclusive 2 create exclusively, write 4 KiB, set the times, close"
 	"warm chmod 3 create exclusively, write 4 KiB, set the mode, close"
-	"warm read 2 open, read 4 KiB, close"
+	"warm read 1 open, read 4 KiB, close"
 	"warm write 2 open, write 4 KiB, close"
 	"warm rename 1 rename, look at the directory"
 	"warm across 1 rename to another directory, look at both"
@@ -25,10 +25,10 @@ ROWS=(
 	"warm rmdir 1 rmdir, look at the directory"
 	"warm tar 2 tar x"
 	"warm tar_no_same_owner 2 tar x --no-same-owner"
-	"cold read 2 open, read 4 KiB, close"
-	"cold stat_and_read 3 stat, open, read 4 KiB, close"
+	"cold read 1 open, read 4 KiB, close"
+	"cold stat_and_read 2 stat, open, read 4 KiB, close"
 	"cold stat 1 stat"
-	"cold look 2 open, close"
+	"cold look 1 open, close"
 )
 
 measure() {

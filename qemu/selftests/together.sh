@@ -40,10 +40,10 @@ wanted end-short "after a short WRITE the file is opened anew, and they follow t
 wanted end-unclosed "if only the CLOSE is put off, it goes by itself" "ok ok ok | OPEN WRITE+SETATTR+CLOSE CLOSE | whole 0 open"
 wanted end-reset "after a lost reply all is asked for again" "ok ok ok | OPEN WRITE+SETATTR+CLOSE | whole 0 open"
 wanted end-restart "after a restart all of it is done again" "ok ok ok | OPEN WRITE+SETATTR+CLOSE OPEN WRITE+SETATTR+CLOSE | whole 0 open"
-wanted read "a small file is read with its OPEN" "whole | OPEN+READ CLOSE"
-wanted unread "if that fails it is read by itself" "whole | OPEN+READ READ CLOSE"
-wanted read-later "and so if it is put off" "whole | OPEN+READ READ CLOSE"
-wanted read-reset "after a lost reply the file is opened once more" "whole | OPEN+READ OPEN+READ CLOSE"
+wanted read "a small file is read with its OPEN" "whole | OPEN+READ"
+wanted unread "if that fails it is read by itself" "whole | OPEN+READ READ"
+wanted read-later "and so if it is put off" "whole | OPEN+READ READ"
+wanted read-reset "after a lost reply the file is opened once more" "whole | OPEN+READ OPEN+READ"
 
 # stuck NAME: begins a program whose close() waits for a reply that is lost.
 stuck() {

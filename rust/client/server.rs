@@ -4,8 +4,7 @@
 
 use kernel::{
     cred::Credential,
-    new_mutex,
-    new_spinlock,
+    impl_has_delayed_work, new_delayed_work, new_mutex, new_spinlock,
     prelude::*,
     seq_file::SeqFile,
     str::CString,
@@ -18,7 +17,8 @@ use kernel::{
         Mutex,
         SpinLock, //
     },
-    time::msecs_to_jiffies, //
+    time::msecs_to_jiffies,
+    workqueue::DelayedWork, //
 };
 use rnfs4_proto::{
     attrs::{
@@ -72,6 +72,7 @@ use super::{
         Registry, //
     },
     state::{
+        late_close::LateCloses,
         open_state::OpenState,
         owner::Owners, //
     },
@@ -87,6 +88,7 @@ use crate::sys::{
         WaitQueue,
         Waited, //
     },
+    workqueue::cancel_delayed_work_sync,
 };
 
 /// Largest READ or WRITE, as NFS_MAX_FILE_IO_SIZE of the C client.
@@ -140,7 +142,12 @@ pub(crate) struct Server {
     /// When it was mounted.
     since_ms: u64,
     owners: Arc<Owners>,
-    /// Open contexts that hold their inode.
+    /// What is open for reading and no longer needed.
+    #[pin]
+    pub(super) late: LateCloses,
+    #[pin]
+    late_work: DelayedWork<Server>,
+    /// Open contexts that hold their inode, and what is kept of such.
     #[pin]
     contexts: SpinLock<u32>,
     #[pin]
@@ -148,6 +155,10 @@ pub(crate) struct Server {
     /// Set once the superblock is dead. The last field: it goes after the client.
     #[pin]
     departure: SpinLock<Option<Departure>>,
+}
+
+impl_has_delayed_work! {
+    impl HasDelayedWork<Server> for Server { self.late_work }
 }
 
 /// A server and the object on it that was asked for.
@@ -312,8 +323,9 @@ impl Server {
         let wsize = io(params.wsize, info.maxwrite, limits.max_request);
         let owners = Owners::new()?;
         let minorversion = client.minorversion();
+        let late = LateCloses::new(&params)?;
         Arc::pin_init(
-            pin_init!(Self {
+            try_pin_init!(Self {
                 force,
                 client,
                 params,
@@ -341,6 +353,8 @@ impl Server {
                 foresight <- new_spinlock!(Foresight::new()),
                 since_ms: now_ms(),
                 owners,
+                late <- late,
+                late_work <- new_delayed_work!("rnfs4_late_close"),
                 contexts <- new_spinlock!(0),
                 contexts_gone <- WaitQueue::new(),
                 departure <- new_spinlock!(None),
@@ -366,8 +380,9 @@ impl Server {
 
     /// The superblock is about to be killed: from now on SIGKILL to this process, or an `umount -f` of a moment ago, keeps it from
     /// waiting for the server. May sleep.
-    pub(crate) fn kill_begin(&self) {
+    pub(crate) fn kill_begin(self: &Arc<Self>) {
         self.force.kill_begin();
+        self.close_kept();
     }
 
     /// Waits until every context is closed: what the last close or write leaves behind when the superblock is to be killed.
@@ -389,6 +404,7 @@ impl Server {
     /// waits (bounded) until the server knows that the client has gone. May sleep.
     pub(crate) fn disconnect(self: Arc<Self>) {
         self.force.kill_end();
+        cancel_delayed_work_sync(&self);
         self.client.remove_server(&self);
         let registry = self.client.registry().clone();
         // A call may still hold the server, and with it the client. Not so the queue as a whole: on it, other mounts may wait for

@@ -8,6 +8,7 @@ use core::ops::{
 };
 
 use kernel::{
+    cred::Credential,
     fs::File,
     iov::{
         IovIterDest,
@@ -19,7 +20,10 @@ use kernel::{
         Arc, //
     },
 };
-use rnfs4_proto::types::access;
+use rnfs4_proto::{
+    attrs::Attrs,
+    types::access, //
+};
 
 use super::{
     address_space::{
@@ -123,34 +127,60 @@ fn open_inode(inode: &Inode, file: &File) -> Result<Arc<OpenContext>> {
     let mode = Mode::from_flags(file.flags());
     making::in_use(inode)?;
     let sent = Stamp::now();
+    let cred = ARef::from(file.cred());
+    let unknown = reads_only(file.flags()) && inode.mapping_empty();
+    let beginning = match unknown {
+        true => Beginning::cached(inode),
+        false => None,
+    };
+    if beginning.is_none() {
+        let shared = inode
+            .server()
+            .share_open(inode.fh(), mode.read, mode.write, &cred);
+        if let Some((ctx, attrs, access)) = shared {
+            mode.check(Some(access))?;
+            return opened(inode, ctx, unknown, &attrs, Some((&cred, access)), sent);
+        }
+    }
     let request = OpenRequest {
         target: OpenTarget::File { fh: inode.fh() },
         read: mode.read,
         write: mode.write,
         create: None,
         truncate: false,
-        cred: ARef::from(file.cred()),
-    };
-    let unknown = reads_only(file.flags()) && inode.mapping_empty();
-    let beginning = match unknown {
-        true => Beginning::cached(inode),
-        false => None,
+        cred: cred.clone(),
     };
     // While folios are locked for it, memory is not to be had by waiting for some.
     let nofs = beginning.is_some().then(NofsScope::enter);
     let mut opened = inode.server().open(request, beginning)?;
     drop(nofs);
-    mode.check(opened.access)?;
-    opened.ctx.bind(inode.as_vfs());
     if let Some((beginning, read)) = opened.beginning.take() {
         beginning.came(inode, &read);
     }
+    mode.check(opened.access)?;
+    let access = opened.access.map(|access| (&*cred, access));
+    self::opened(inode, opened.ctx.clone(), unknown, &opened.attrs, access, sent)
+}
+
+/// Takes note of what an open has said of the inode.
+fn opened(
+    inode: &Inode,
+    ctx: Arc<OpenContext>,
+    unknown: bool,
+    attrs: &Attrs,
+    access: Option<(&Credential, u32)>,
+    sent: Stamp,
+) -> Result<Arc<OpenContext>> {
+    ctx.bind(inode.as_vfs());
     if unknown {
-        opened.ctx.set_unread();
+        ctx.set_unread();
     }
     // Close-to-open: the attributes of the open decide whether what is cached may be used.
-    refresh(inode, &opened.attrs, Origin::Fetched(sent))?;
-    Ok(opened.ctx.clone())
+    refresh(inode, attrs, Origin::Fetched(sent))?;
+    if let Some((cred, access)) = access {
+        inode.info().access.set(cred, access);
+    }
+    Ok(ctx)
 }
 
 impl FileOperations for Rnfs4Fs {

@@ -10,7 +10,10 @@ use kernel::{
 use rnfs4_proto::{
     attrs::request,
     ops::{
-        attr::Getattr,
+        attr::{
+            Access as AccessOp,
+            Getattr, //
+        },
         dir::{
             Create,
             CreateType,
@@ -30,6 +33,7 @@ use rnfs4_proto::{
 };
 
 use super::{
+    access::DIR_ACCESS,
     dir::changed,
     inode::{
         fhget,
@@ -41,6 +45,7 @@ use super::{
         mark,
         splice, //
     },
+    making,
     silly,
     ChildDentry,
     Dentry,
@@ -92,6 +97,7 @@ fn create(
     attrs: SetAttrs,
 ) -> Result<Option<ARef<Dentry>>> {
     check_name(dir, dentry)?;
+    let is_dir = matches!(kind, CreateType::Dir);
     let sent = Stamp::now();
     let ops = (
         Putfh(dir.fh()),
@@ -103,10 +109,12 @@ fn create(
         },
         Getfh,
         Getattr(request::INODE),
+        is_dir.then_some(AccessOp(DIR_ACCESS)),
         Restorefh,
         Getattr(request::CHANGED),
     );
-    let (putfh, _, create, fh, attrs, _, dir_attrs) = dir.server().call(&current_cred(), ops)?;
+    let (putfh, _, create, fh, attrs, access, _, dir_attrs) =
+        dir.server().call(&current_cred(), ops)?;
     let create = putfh
         .and(create)
         .errno()
@@ -121,6 +129,10 @@ fn create(
         }
     };
     let inode = fhget(dir.sb(), &fh, &attrs, Origin::Fetched(sent))?;
+    if let Some(Ok(access)) = access {
+        // Who makes a directory goes on into it.
+        inode.info().access.set(&current_cred(), access.access);
+    }
     splice(dir, dentry, inode)
 }
 
@@ -174,6 +186,7 @@ pub(super) fn mknod(
 pub(super) fn link(old: &Dentry, dir: &Inode, dentry: &ChildDentry) -> Result {
     check_name(dir, dentry)?;
     let inode = old.inode().ok_or(ENOENT)?;
+    making::settle(inode)?;
     link_to(inode, dir, dentry)?;
     splice(dir, dentry, ARef::from(inode)).map(drop)
 }
@@ -214,6 +227,7 @@ pub(super) fn link_to(inode: &Inode, dir: &Inode, dentry: &ChildDentry) -> Resul
 
 /// Removes a name at the server.
 fn remove(dir: &Inode, dentry: &ChildDentry) -> Result {
+    close_kept(dentry);
     let ops = (
         Putfh(dir.fh()),
         Remove(dentry.name()),
@@ -229,6 +243,15 @@ fn remove(dir: &Inode, dentry: &ChildDentry) -> Result {
         lost_name(inode);
     }
     Ok(())
+}
+
+/// What has this name is about to lose it: nobody uses it, so nothing is to be kept open of it.
+fn close_kept(dentry: &Dentry) {
+    if let Some(inode) = dentry.inode().filter(|inode| inode.is_reg()) {
+        inode
+            .server()
+            .close_kept_file(inode.fh(), &current_cred());
+    }
 }
 
 /// Takes note that the inode has lost a name.
@@ -266,7 +289,7 @@ pub(super) fn rmdir(dir: &Inode, dentry: &ChildDentry) -> Result {
 
 /// Whether this name is that of `inode`, as the server has it now.
 fn is_name_of(dir: &Inode, name: &[u8], inode: &Inode) -> bool {
-    matches!(ask(dir, name), Ok(Some((fh, ..))) if fh == *inode.fh())
+    matches!(ask(dir, name), Ok(Some(found)) if found.fh == *inode.fh())
 }
 
 /// Renames `moved` at the server, and takes note of it for the directories.
@@ -321,6 +344,8 @@ pub(super) fn rename(
     }
     check_name(new_dir, new)?;
     let moved = old.inode().ok_or(ENOENT)?;
+    // By its new name it is found by those who look for a whole file.
+    making::settle(moved)?;
     // A file that is replaced while it is in use goes on under a hidden name. One reference to its dentry is the walk's,
     // one the VFS's.
     let mut stand_in = None;
@@ -336,6 +361,9 @@ pub(super) fn rename(
     }
     // Where there is a stand-in the name of `new` is the hidden one now.
     let target = stand_in.as_deref().unwrap_or(new);
+    if stand_in.is_none() {
+        close_kept(new);
+    }
     if let Err(e) = rename_to(old_dir, old.name(), new_dir, target.name(), moved) {
         match &stand_in {
             Some(original) => silly::undo(new_dir, new, original),

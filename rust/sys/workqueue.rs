@@ -10,9 +10,10 @@ use core::{
 };
 
 use kernel::{
-    bindings as kb, container_of,
+    bindings as kb, container_of, ffi,
     prelude::*,
     sync::Arc,
+    time::Jiffies,
     workqueue::{
         HasDelayedWork,
         Queue,
@@ -42,6 +43,29 @@ impl OwnedQueue {
     pub(crate) fn flush(&self) {
         // SAFETY: The queue is alive.
         unsafe { bindings::flush_workqueue(self.0.as_ptr().cast()) };
+    }
+
+    /// Has delayed work run after `delay` from now, whenever it was armed for before. Any context.
+    pub(crate) fn enqueue_after<T, const ID: u64>(&self, this: Arc<T>, delay: Jiffies)
+    where
+        T: HasDelayedWork<T, ID> + WorkItem<ID, Pointer = Arc<T>>,
+    {
+        let ptr = Arc::into_raw(this).cast_mut();
+        // SAFETY: `ptr` points at a live `T`, whose work field is part of a `delayed_work`, and which comes with a reference, as
+        // `Arc::run()` expects it. The queue is alive.
+        let pending = unsafe {
+            let work = Work::raw_get(T::raw_get_work(ptr));
+            kb::mod_delayed_work_on(
+                kb::wq_misc_consts_WORK_CPU_UNBOUND as ffi::c_int,
+                self.0.as_ptr(),
+                container_of!(work, kb::delayed_work, work),
+                delay,
+            )
+        };
+        if pending {
+            // SAFETY: It was pending, and keeps the reference that it was armed with: this one is ours.
+            drop(unsafe { Arc::from_raw(ptr.cast_const()) });
+        }
     }
 
     /// For `rpc_task_setup.workqueue`.

@@ -62,6 +62,10 @@ counters! {
     OpensFailed = "opens_failed",
     /// Locks lost for good.
     LocksLost = "locks_lost",
+    /// open()s that made do with what was open already.
+    OpensShared = "opens_shared",
+    /// Opens that were kept for a while, and then closed with others.
+    ClosedLate = "closed_late",
     /// Stateids that the server was asked about.
     StateidsTested = "stateids_tested",
     /// Stateids of revoked state that were given back.

@@ -3,11 +3,12 @@
 //! State: what the client holds on the server for those who use its files, and the operations that change it.
 //!
 //! * [`owner`], [`open_state`], [`open_context`]: whose it is, what a file is open for, and each open() of it.
-//! * [`open`], [`close`], [`setattr`], [`space`], [`delegation`]: operations on an open file.
+//! * [`open`], [`close`], [`late_close`], [`setattr`], [`space`], [`delegation`]: operations on an open file.
 //! * [`lock`], [`lock_state`]: byte-range locks, their owners and stateids.
 
 pub(super) mod close;
 pub(super) mod delegation;
+pub(super) mod late_close;
 pub(super) mod lock;
 pub(super) mod lock_state;
 pub(super) mod open;

@@ -108,6 +108,10 @@ struct Inner {
     /// Contexts and others that hold the state in its owner's tree.
     users: u32,
     recovery: Recovery,
+    /// A further context may make do with what is open: no CLOSE or OPEN_DOWNGRADE is on its way.
+    shareable: bool,
+    /// Since when it is kept though no context needs it, in milliseconds.
+    resting: Option<u64>,
     /// The inode, while there are contexts.
     inode: Option<ARef<VfsInode>>,
 }
@@ -151,6 +155,8 @@ impl StateReservation {
                 opens: [0; 3],
                 users: 0,
                 recovery: Recovery::None,
+                shareable: false,
+                resting: None,
                 inode: None,
             }),
         }));
@@ -206,7 +212,7 @@ impl OpenState {
 
     /// Whether `used`, which the server refused, is no longer the stateid in use.
     pub(crate) fn has_moved_on(&self, used: &Stateid) -> bool {
-        self.inner.lock().stateid != *used
+        !self.inner.lock().stateid.same_other(used)
     }
 
     pub(in crate::client) fn add_user(&self) {
@@ -231,16 +237,72 @@ impl OpenState {
             inner.stateid = stateid;
         }
         inner.granted = Access(inner.granted.0 | access.0);
+        // A CLOSE that is on its way is refused for its older seqid, or was of another incarnation.
+        inner.shareable = true;
         inner.opens[access.index()] += 1;
+    }
+
+    /// Counts a context with `access` that makes do with what is open (`can_open_cached()`). False where it cannot.
+    pub(in crate::client) fn share(&self, access: Access) -> bool {
+        let mut inner = self.inner.lock();
+        let open = inner.granted.0 & access.0 == access.0;
+        if !open || !inner.shareable || inner.recovery != Recovery::None {
+            return false;
+        }
+        inner.opens[access.index()] += 1;
+        true
+    }
+
+    /// Uncounts a context that read, if it is the last, and nothing stands against keeping the open. Whether it was kept before, with
+    /// an entry in the list of such.
+    pub(in crate::client) fn rest(&self, now_ms: u64) -> Option<bool> {
+        if self.locks.as_ref().is_some() {
+            return None;
+        }
+        let mut inner = self.inner.lock();
+        let last = inner.opens == [1, 0, 0];
+        let open = inner.granted == Access::READ && inner.recovery == Recovery::None;
+        if !last || !open || !inner.shareable {
+            return None;
+        }
+        inner.opens = [0; 3];
+        let inode = inner.inode.take();
+        let before = inner.resting.replace(now_ms);
+        drop(inner);
+        // May be the last reference: not under the lock.
+        drop(inode);
+        Some(before.is_some())
+    }
+
+    /// Whether no context needs it, and the server has it open.
+    pub(in crate::client) fn is_resting(&self) -> bool {
+        let inner = self.inner.lock();
+        inner.resting.is_some() && inner.needed() == Access::NONE && inner.granted != Access::NONE
+    }
+
+    /// Whether it is to be kept for longer: no context needs it, and one did after `since_ms`. If not, it is no longer kept.
+    pub(in crate::client) fn rests_on(&self, since_ms: u64) -> bool {
+        let mut inner = self.inner.lock();
+        let idle = inner.needed() == Access::NONE;
+        let on = idle && inner.resting.is_some_and(|ms| ms > since_ms);
+        if !on {
+            inner.resting = None;
+        }
+        on
     }
 
     /// Takes in the result of a reclaim or reopen with `access`.
     pub(in crate::client) fn reopened(&self, stateid: Stateid, access: Access, first: bool) {
         let mut inner = self.inner.lock();
-        if first {
-            inner.granted = Access::NONE;
+        // A program may have opened the file meanwhile, and heard of it before: then that is the newer one.
+        if !inner.stateid.same_other(&stateid) {
+            if first {
+                inner.granted = Access::NONE;
+            }
+            inner.stateid = stateid;
+        } else if stateid.is_newer(&inner.stateid) {
+            inner.stateid = stateid;
         }
-        inner.stateid = stateid;
         inner.granted = Access(inner.granted.0 | access.0);
     }
 
@@ -263,10 +325,14 @@ impl OpenState {
         if self.locks.as_ref().is_some() {
             return None;
         }
-        let inner = self.inner.lock();
+        let mut inner = self.inner.lock();
         let last = inner.opens.iter().sum::<u32>() == 1 && inner.opens[access.index()] == 1;
         let open = inner.granted != Access::NONE && inner.recovery == Recovery::None;
-        (last && open).then_some(inner.stateid)
+        if !last || !open {
+            return None;
+        }
+        inner.shareable = false;
+        Some(inner.stateid)
     }
 
     /// A context has been closed on the server before it goes. The inode stays for that; see [`OpenState::uncount`].
@@ -294,16 +360,18 @@ impl OpenState {
         drop(inode);
     }
 
-    /// What the server should be told of the contexts that are left.
+    /// What the server should be told of the contexts that are left. Nobody shares what is about to be given up.
     pub(in crate::client) fn reduction(&self) -> Reduction {
-        let inner = self.inner.lock();
+        let mut inner = self.inner.lock();
         let needed = inner.needed();
         if inner.granted == Access::NONE
             || inner.recovery == Recovery::Failed
             || inner.granted == needed
         {
-            Reduction::None
-        } else if needed == Access::NONE {
+            return Reduction::None;
+        }
+        inner.shareable = false;
+        if needed == Access::NONE {
             Reduction::Close(inner.stateid)
         } else {
             Reduction::Downgrade(inner.stateid, needed)
@@ -378,6 +446,19 @@ impl OpenState {
         let mut inner = self.inner.lock();
         if inner.recovery == mark {
             inner.recovery = Recovery::None;
+        }
+    }
+
+    /// There was nothing to be done about `mark`: no context needs the state. The server has forgotten it.
+    pub(in crate::client) fn forgotten(&self, mark: Recovery) {
+        let mut inner = self.inner.lock();
+        if inner.recovery != mark {
+            return;
+        }
+        inner.recovery = Recovery::None;
+        if inner.needed() == Access::NONE {
+            inner.granted = Access::NONE;
+            inner.stateid = Stateid::ANONYMOUS;
         }
     }
 

@@ -162,6 +162,18 @@ impl OpenOwner {
         self.states.lock().get(&FhKey(*fh)).cloned()
     }
 
+    /// The file's state, if it is open under this owner and `wanted` says so, with one more user. Does not sleep.
+    pub(crate) fn use_state(
+        &self,
+        fh: &Fh,
+        wanted: impl FnOnce(&OpenState) -> bool,
+    ) -> Option<Arc<OpenState>> {
+        let states = self.states.lock();
+        let state = states.get(&FhKey(*fh)).filter(|state| wanted(state))?;
+        state.add_user();
+        Some(state.clone())
+    }
+
     /// Drops one user; without any left, the state is forgotten.
     pub(crate) fn put_state(&self, state: &Arc<OpenState>) {
         let mut states = self.states.lock();

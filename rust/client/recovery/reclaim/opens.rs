@@ -238,7 +238,7 @@ impl Wave for Opens {
             return;
         };
         match fate {
-            Fate::Done => state.recovered(self.mark),
+            Fate::Done => state.forgotten(self.mark),
             Fate::Nograce => self.nograce |= state.mark(Recovery::Reopen),
             Fate::GiveUp => client.give_up(state, status),
         }

@@ -284,7 +284,7 @@ impl Client {
     }
 
     /// What a call may hold.
-    fn room(&self) -> Room {
+    pub(in crate::client) fn room(&self) -> Room {
         let limits = self.session().limits();
         let bytes = |most: u32| (most as usize).saturating_sub(OVERHEAD).min(MAX_BYTES);
         Room {
