@@ -232,12 +232,17 @@ pub(super) fn permission_rcu(info: &InodeInfo, wanted: Access) -> Option<Result>
     check(granted, wanted, true).is_ok().then_some(Ok(()))
 }
 
+/// What may be asked about a directory.
+pub(super) const DIR_ACCESS: u32 =
+    access::READ | access::MODIFY | access::EXTEND | access::LOOKUP | access::DELETE;
+/// What may be asked about anything else.
+const FILE_ACCESS: u32 = access::READ | access::MODIFY | access::EXTEND | access::EXECUTE;
+
 fn ask(inode: &Inode, cred: &Credential) -> Result<u32> {
-    let mut bits = access::READ | access::MODIFY | access::EXTEND;
-    bits |= if inode.is_dir() {
-        access::LOOKUP | access::DELETE
+    let bits = if inode.is_dir() {
+        DIR_ACCESS
     } else {
-        access::EXECUTE
+        FILE_ACCESS
     };
     let sent = Stamp::now();
     let ops = (Putfh(inode.fh()), AccessOp(bits), Getattr(request::INODE));

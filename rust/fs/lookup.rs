@@ -15,7 +15,10 @@ use rnfs4_proto::{
         Attrs, //
     },
     ops::{
-        attr::Getattr,
+        attr::{
+            Access as AccessOp,
+            Getattr, //
+        },
         fh::{
             Getfh,
             Lookup,
@@ -23,10 +26,14 @@ use rnfs4_proto::{
         },
     },
     status::Status,
-    types::Fh,
+    types::{
+        Fh,
+        NfsType, //
+    },
 };
 
 use super::{
+    access::DIR_ACCESS,
     inode::{
         fhget,
         getattr,
@@ -105,9 +112,29 @@ impl Primed<'_> {
     }
 }
 
-/// Asks the server for a name: the object's handle and attributes, or `None` where there is none. The directory's own
-/// attributes come along, as they were before that. May sleep; killable.
-pub(super) fn ask(dir: &Inode, name: &[u8]) -> Result<Option<(Fh, Attrs, Stamp)>> {
+/// What a name stands for, as the server has it.
+pub(super) struct Found {
+    /// The object's handle.
+    pub(super) fh: Fh,
+    /// Its attributes.
+    attrs: Attrs,
+    /// ACCESS4_* that the caller has, if the server told: who looks up a directory goes on into it.
+    access: Option<u32>,
+    /// Before it was asked for.
+    sent: Stamp,
+}
+
+impl Found {
+    fn set_access(&self, inode: &Inode) {
+        if let Some(access) = self.access {
+            inode.info().access.set(&current_cred(), access);
+        }
+    }
+}
+
+/// Asks the server for a name: what it stands for, or `None` where there is nothing. The directory's own attributes come along, as they
+/// were before that. May sleep; killable.
+pub(super) fn ask(dir: &Inode, name: &[u8]) -> Result<Option<Found>> {
     let sent = Stamp::now();
     let ops = (
         Putfh(dir.fh()),
@@ -115,8 +142,9 @@ pub(super) fn ask(dir: &Inode, name: &[u8]) -> Result<Option<(Fh, Attrs, Stamp)>
         Lookup(name),
         Getfh,
         Getattr(request::INODE),
+        AccessOp(DIR_ACCESS),
     );
-    let (putfh, dir_attrs, lookup, fh, attrs) = dir.server().call(&current_cred(), ops)?;
+    let (putfh, dir_attrs, lookup, fh, attrs, access) = dir.server().call(&current_cred(), ops)?;
     if let Err(status) = putfh.and(dir_attrs) {
         let e = status_error(status);
         note_error(dir, e);
@@ -127,7 +155,13 @@ pub(super) fn ask(dir: &Inode, name: &[u8]) -> Result<Option<(Fh, Attrs, Stamp)>
     }
     match (lookup, fh, attrs) {
         (Err(Status::NOENT), ..) => Ok(None),
-        (Ok(()), Ok(fh), Ok(attrs)) => Ok(Some((fh, attrs, sent))),
+        (Ok(()), Ok(fh), Ok(attrs)) => Ok(Some(Found {
+            fh,
+            attrs,
+            // Of the others it is not all that may be asked about.
+            access: access.ok().map(|it| it.access).filter(|_| attrs.typ == NfsType::Dir),
+            sent,
+        })),
         (lookup, fh, attrs) => {
             let status = lookup.and(fh.map(drop)).and(attrs.map(drop)).err();
             Err(status_error(status.unwrap_or(Status::SERVERFAULT)))
@@ -181,8 +215,10 @@ pub(super) fn lookup(
             mark(dir, dentry, false);
             dentry.d_splice_alias(None)
         }
-        Some((fh, attrs, sent)) => {
-            let inode = fhget(dir.sb(), &fh, &attrs, Origin::Fetched(sent))?;
+        Some(found) => {
+            let origin = Origin::Fetched(found.sent);
+            let inode = fhget(dir.sb(), &found.fh, &found.attrs, origin)?;
+            found.set_access(&inode);
             splice(dir, dentry, inode)
         }
     }
@@ -217,10 +253,12 @@ fn revalidate_negative(dir: &Inode, dentry: &Dentry, flags: LookupFlags) -> Resu
 /// Looks a name up again to see whether it still stands for its inode.
 fn revalidate_by_name(dir: &Inode, name: &[u8], dentry: &Dentry, inode: &Inode) -> Result<bool> {
     match ask(dir, name) {
-        Ok(Some((fh, attrs, sent))) => {
-            if fh != *inode.fh() || refresh(inode, &attrs, Origin::Fetched(sent)).is_err() {
+        Ok(Some(found)) => {
+            let origin = Origin::Fetched(found.sent);
+            if found.fh != *inode.fh() || refresh(inode, &found.attrs, origin).is_err() {
                 return Ok(false);
             }
+            found.set_access(inode);
             mark(dir, dentry, true);
             Ok(true)
         }
