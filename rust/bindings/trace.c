@@ -10,6 +10,11 @@ void rnfs4_trace_call(struct rnfs4_text client, struct rnfs4_text class, u32 op,
 	trace_rnfs4_call(client, class, op, slot, seqid, status);
 }
 
+bool rnfs4_trace_call_enabled(void)
+{
+	return trace_rnfs4_call_enabled();
+}
+
 void rnfs4_trace_step_begin(struct rnfs4_text client, struct rnfs4_text step)
 {
 	trace_rnfs4_step_begin(client, step, 0);

@@ -23,6 +23,7 @@ struct rnfs4_recovered {
 	u64 locks_lost;
 };
 
+bool rnfs4_trace_call_enabled(void);
 void rnfs4_trace_call(struct rnfs4_text client, struct rnfs4_text class, u32 op, u32 slot, u32 seqid, int status);
 void rnfs4_trace_step_begin(struct rnfs4_text client, struct rnfs4_text step);
 void rnfs4_trace_step_end(struct rnfs4_text client, struct rnfs4_text step, int status);

@@ -258,6 +258,7 @@ pub struct Attrs {
 
 impl Attrs {
     /// The server has sent the attribute of this number, one of [`fattr4`].
+    #[inline]
     pub fn has(&self, attr: u32) -> bool {
         self.mask.has(attr)
     }
@@ -352,6 +353,7 @@ pub struct FsAttrs {
 
 impl FsAttrs {
     /// The server has sent the attribute of this number, one of [`fattr4`].
+    #[inline]
     pub fn has(&self, attr: u32) -> bool {
         self.mask.has(attr)
     }

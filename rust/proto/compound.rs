@@ -309,6 +309,7 @@ impl<P: Ops> Ops for Option<P> {
 }
 
 /// Which of two operations tells more of what a sequence is for; the first, if they are alike.
+#[inline]
 fn weightier(a: u32, b: u32) -> u32 {
     const fn weight(op: u32) -> u32 {
         match op {

@@ -33,6 +33,7 @@ impl Fh {
     pub const XDR_MAX: usize = 4 + FH_MAX;
 
     /// The handle of no object.
+    #[inline]
     pub const fn empty() -> Self {
         Self {
             len: 0,
@@ -49,6 +50,7 @@ impl Fh {
     }
 
     /// The bytes.
+    #[inline]
     pub fn as_slice(&self) -> &[u8] {
         self.data.get(..usize::from(self.len)).unwrap_or(&[])
     }
@@ -178,21 +180,25 @@ impl Stateid {
     };
 
     /// One of the reserved values of RFC 8.2.3, which name no particular state.
+    #[inline]
     pub fn is_special(&self) -> bool {
         self.other == [0; 12] || self.other == [0xff; 12]
     }
 
     /// The same state in whatever version the server has (RFC 8.2.2): for who does not mind that others change it meanwhile.
+    #[inline]
     pub const fn of_any_seqid(self) -> Self {
         Self { seqid: 0, ..self }
     }
 
     /// Both name the same state, whatever its age.
+    #[inline]
     pub fn same_other(&self, other: &Self) -> bool {
         self.other == other.other
     }
 
     /// This one is a later version of the same state than `other`. Sequence numbers wrap (RFC 8.2.2).
+    #[inline]
     pub fn is_newer(&self, other: &Self) -> bool {
         self.same_other(other) && (self.seqid.wrapping_sub(other.seqid) as i32) > 0
     }
@@ -346,6 +352,7 @@ impl Bitmap {
     }
 
     /// Whether `bit` is in the set.
+    #[inline]
     pub const fn has(&self, bit: u32) -> bool {
         let word = (bit / 32) as usize;
         word < 3 && self.0[word] & (1 << (bit % 32)) != 0
@@ -359,6 +366,7 @@ impl Bitmap {
     }
 
     /// Nothing is in the set.
+    #[inline]
     pub fn is_empty(&self) -> bool {
         *self == Self::EMPTY
     }
@@ -369,6 +377,7 @@ impl Bitmap {
     }
 
     /// What is in either.
+    #[inline]
     pub const fn or(self, o: Self) -> Self {
         Self([self.0[0] | o.0[0], self.0[1] | o.0[1], self.0[2] | o.0[2]])
     }
@@ -442,6 +451,7 @@ pub enum NfsType {
 
 impl NfsType {
     /// The type of this number.
+    #[inline]
     pub fn from_u32(v: u32) -> XdrResult<Self> {
         Ok(match v {
             1 => Self::Reg,
@@ -537,6 +547,7 @@ impl ShareAccess {
     }
 
     /// The access bits alone.
+    #[inline]
     pub const fn access(self) -> Self {
         Self(self.0 & 3)
     }

@@ -24,11 +24,13 @@ pub type XdrResult<T = ()> = core::result::Result<T, XdrError>;
 pub const MAX_TAKE: usize = 4096;
 
 /// `n` rounded up to a whole number of XDR units.
+#[inline]
 pub const fn align(n: usize) -> usize {
     (n + 3) & !3
 }
 
 /// Bytes of a variable-length opaque of at most `max` bytes, with its length word and padding.
+#[inline]
 pub const fn opaque_max(max: usize) -> usize {
     4 + align(max)
 }

@@ -20,6 +20,12 @@ pub(crate) fn call(client: &str, class: &str, op: u32, slot: u32, seqid: u32, st
     unsafe { bindings::rnfs4_trace_call(text(client), text(class), op, slot, seqid, status) };
 }
 
+/// Whether somebody listens to [`call`]: what it is told is not to be had for nothing.
+pub(crate) fn call_enabled() -> bool {
+    // SAFETY: It may be called in any context.
+    unsafe { bindings::rnfs4_trace_call_enabled() }
+}
+
 /// The state manager begins a step.
 pub(crate) fn step_begin(client: &str, step: &str) {
     // SAFETY: As in `call`.

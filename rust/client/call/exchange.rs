@@ -310,6 +310,9 @@ impl<B: Body> Exchange<B> {
     }
 
     fn trace(&self, status: i32) {
+        if !trace::call_enabled() {
+            return;
+        }
         trace::call(
             self.client.name(),
             self.body.class().name(),

@@ -11,7 +11,10 @@ use kernel::{
     time::msecs_to_jiffies,
     workqueue::WorkItem, //
 };
-use rnfs4_proto::recovery::table::OpClass;
+use rnfs4_proto::recovery::{
+    machine::Machine,
+    table::OpClass, //
+};
 
 use crate::{
     client::{
@@ -21,6 +24,7 @@ use crate::{
         },
         nfs_client::Client,
         observe::stats::Counter,
+        recovery::state_manager::CALLBACKS, //
     },
     sys::{
         time::now_ms,
@@ -109,6 +113,7 @@ impl Client {
     /// A SEQUENCE that was sent at `sent_ms` succeeded: the lease holds, and the server may have something to tell.
     pub(in crate::client) fn renewed(self: &Arc<Self>, sent_ms: u64, flags: u32, privileged: bool) {
         self.lease.lock().renewed(sent_ms);
+        let flags = Machine::heeded(flags, CALLBACKS);
         if flags != 0 || self.manager.is_uneasy() {
             self.sequence_flags(flags, privileged);
         }

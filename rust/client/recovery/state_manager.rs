@@ -77,6 +77,8 @@ use crate::{
     },
 };
 
+/// Whether the session is to carry callbacks.
+pub(in crate::client) const CALLBACKS: bool = false;
 /// How long the thread sleeps at most when there is nothing to do, in milliseconds.
 const NAP_MS: u32 = 60_000;
 /// How long the server is given for our farewell, in milliseconds.
@@ -114,7 +116,7 @@ impl Manager {
     /// A manager whose thread does not run yet.
     pub(in crate::client) fn new() -> impl PinInit<Self> {
         pin_init!(Self {
-            machine <- new_spinlock!(Machine::new(false)),
+            machine <- new_spinlock!(Machine::new(CALLBACKS)),
             news <- WaitQueue::new(),
             recovered <- RpcWaitQueue::new(c"rnfs4 recovery"),
             grace <- RpcWaitQueue::new(c"rnfs4 grace"),

@@ -55,6 +55,10 @@ const REVOKED: u32 = seq4_status::EXPIRED_ALL_STATE_REVOKED
     | seq4_status::EXPIRED_SOME_STATE_REVOKED
     | seq4_status::ADMIN_STATE_REVOKED
     | seq4_status::RECALLABLE_STATE_REVOKED;
+/// The flags that tell of the way of callbacks.
+const BACKCHANNEL: u32 = seq4_status::CB_PATH_DOWN
+    | seq4_status::CB_PATH_DOWN_SESSION
+    | seq4_status::BACKCHANNEL_FAULT;
 /// When such a flag that is still up after all states were tested is believed to tell of more: the wait is first that of this try (256 ms),
 /// and in the end the cap.
 const RETEST_TRY: u32 = 8;
@@ -344,6 +348,16 @@ impl Machine {
             probe_ms: 0,
             marked: false,
             refused: None,
+        }
+    }
+
+    /// Those of the status flags of a SEQUENCE that are of interest: without callbacks nothing that is said of their ways is, and a server says
+    /// so with each reply.
+    #[inline]
+    pub const fn heeded(flags: u32, backchannel: bool) -> u32 {
+        match backchannel {
+            true => flags,
+            false => flags & !BACKCHANNEL,
         }
     }
 
@@ -654,6 +668,7 @@ impl Machine {
     fn sequence_flags(&mut self, now_ms: u64, flags: u32) -> Mark {
         const CB_PATH: u32 = seq4_status::CB_PATH_DOWN | seq4_status::CB_PATH_DOWN_SESSION;
 
+        let flags = Self::heeded(flags, self.backchannel);
         if self.is_idle() {
             self.troubles = self.troubles.min(WORKED_TRY);
         }
@@ -680,10 +695,10 @@ impl Machine {
             // gives up every lock of every file here, and of the last but one its whole client id.)
             noted = self.note(Bits::RECLAIM_NOGRACE, Mark::Nograce);
         }
-        if self.backchannel && news & seq4_status::BACKCHANNEL_FAULT != 0 {
+        if news & seq4_status::BACKCHANNEL_FAULT != 0 {
             noted.news |= self.need(Need::Session).news;
         }
-        if self.backchannel && news & CB_PATH != 0 {
+        if news & CB_PATH != 0 {
             noted.news |= self.need(Need::BindConn).news;
         }
         self.trouble(now_ms, noted)
