@@ -10,8 +10,8 @@
 
 . /guest/within.sh
 
-IFS=, read -ra counts <<<"${COUNTS:-1,100,2000}"
-IFS=, read -ra delays <<<"${DELAY:-0,2}"
+IFS=, read -ra counts <<<"${COUNTS:-1,100,2000,20000}"
+IFS=, read -ra delays <<<"${DELAY:-0,2,10}"
 EVENTS=/sys/kernel/tracing/instances/bench
 # Long enough for whoever reclaims one by one: the server prolongs its grace period for him up to twice the lease.
 export LEASE=600 GRACE=240
