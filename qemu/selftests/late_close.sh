@@ -36,7 +36,7 @@ read_all() {
 	cat "$M"/many/* >/dev/null
 }
 
-plan 36
+plan 43
 echo 0 >/proc/sys/fs/leases-enable
 check "mount" mount_rnfs4 "$M"
 server_sh "mkdir $EXPORT/many && cd $EXPORT/many && seq 300 | split -l 1 -a 3 - f && cd .. && echo one >a && echo two >b && chmod 600 b && echo run >x && chmod 711 x"
@@ -89,6 +89,22 @@ is "is closed first" "$(server_sh 'cat /proc/fs/nfsd/clients/*/states' | grep -c
 cat $M/many/faab >/dev/null
 mv $M/many/faac $M/many/faab
 is "so is what is replaced" "$(cat $M/many/faab)" 3
+
+note "what another has replaced"
+# replaced CMD: what the server's file is after that was done to one which is known and kept open, and has been replaced since.
+replaced() {
+	server_sh "echo old >$EXPORT/r"
+	cat $M/r >/dev/null
+	server_sh "cd $EXPORT && echo new >r.new && chmod 644 r.new && mv r.new r"
+	eval "$1"
+}
+is "is opened anew" "$(replaced "cat $M/r")" new
+is "chmod is for the new one" "$(replaced "chmod 600 $M/r && server_sh stat -c %a $EXPORT/r")" 600
+is "truncate, too" "$(replaced "truncate -s 1 $M/r && server_sh stat -c %s $EXPORT/r")" 1
+is "and link" "$(replaced "ln -f $M/r $M/l && server_sh cat $EXPORT/l; rm $M/l")" new
+is "and open() to write" "$(replaced "echo more >>$M/r && server_sh cat $EXPORT/r")" $'new\nmore'
+is "who has it open keeps the old one" "$(replaced "cat <&5" 5<$M/r)" old
+is "and may open it by his descriptor" "$(replaced "cat /proc/self/fd/5" 5<$M/r)" old
 
 note "the server restarts"
 cat $M/a $M/b >/dev/null

@@ -121,7 +121,7 @@ impl AccessCache {
     }
 
     /// What was granted to somebody whom the server sees as it sees `cred`.
-    fn get(&self, cred: &Credential) -> Option<u32> {
+    pub(super) fn get(&self, cred: &Credential) -> Option<u32> {
         let answers = self.answers.lock();
         let entry = answers.find(cred)?;
         let fresh = jiffies().wrapping_sub(entry.since) < msecs_to_jiffies(VALID_MS);

@@ -33,6 +33,7 @@ use super::{
     beginning::Beginning,
     direct,
     inode::{
+        check_ghost,
         drop_stale_data,
         revalidate_mapping, //
     },
@@ -97,6 +98,15 @@ impl Mode {
         }
     }
 
+    /// Whether these ACCESS4_* are all that is wanted, and the server need not be asked by an OPEN.
+    fn is_granted(self, granted: Option<u32>) -> bool {
+        let write = match self.write {
+            true => access::MODIFY | access::EXTEND,
+            false => 0,
+        };
+        granted.is_some_and(|granted| granted & write == write && self.check(Some(granted)).is_ok())
+    }
+
     /// Compares what is wanted of a file that was there with the ACCESS4_* that came with its OPEN. Servers let whoever may run a file
     /// open it for reading, because they cannot tell the two apart: that is for the client to do (`nfs4_opendata_access()`).
     pub(super) fn check(self, granted: Option<u32>) -> Result {
@@ -134,12 +144,8 @@ fn open_inode(inode: &Inode, file: &File) -> Result<Arc<OpenContext>> {
         false => None,
     };
     if beginning.is_none() {
-        let shared = inode
-            .server()
-            .share_open(inode.fh(), mode.read, mode.write, &cred);
-        if let Some((ctx, attrs, access)) = shared {
-            mode.check(Some(access))?;
-            return opened(inode, ctx, unknown, &attrs, Some((&cred, access)), sent);
+        if let Some(ctx) = share_open(inode, mode, unknown, &cred)? {
+            return Ok(ctx);
         }
     }
     let request = OpenRequest {
@@ -162,6 +168,27 @@ fn open_inode(inode: &Inode, file: &File) -> Result<Arc<OpenContext>> {
     self::opened(inode, opened.ctx.clone(), unknown, &opened.attrs, access, sent)
 }
 
+/// Opens an inode by an open that there is already. `None` where that does not do.
+fn share_open(
+    inode: &Inode,
+    mode: Mode,
+    unknown: bool,
+    cred: &ARef<Credential>,
+) -> Result<Option<Arc<OpenContext>>> {
+    let (info, sent) = (inode.info(), Stamp::now());
+    // What is known of that goes when the file has changed.
+    let asked = info.access.get(cred).is_none();
+    let shared = inode
+        .server()
+        .share_open(inode.fh(), mode.read, mode.write, cred, asked);
+    let Some((ctx, attrs, access)) = shared else {
+        return Ok(None);
+    };
+    let access = access.map(|access| (&**cred, access));
+    let ctx = opened(inode, ctx, unknown, &attrs, access, sent)?;
+    Ok(mode.is_granted(info.access.get(cred)).then_some(ctx))
+}
+
 /// Takes note of what an open has said of the inode.
 fn opened(
     inode: &Inode,
@@ -175,6 +202,7 @@ fn opened(
     if unknown {
         ctx.set_unread();
     }
+    check_ghost(inode, attrs, 1)?;
     // Close-to-open: the attributes of the open decide whether what is cached may be used.
     refresh(inode, attrs, Origin::Fetched(sent))?;
     if let Some((cred, access)) = access {

@@ -249,6 +249,17 @@ fn same_object(inode: &Inode, a: &Attrs) -> bool {
     typ && fileid
 }
 
+/// A file that has lost its last name is stale, like any other, unless it is in use: but for `ours` contexts that are about to be. Does not
+/// sleep.
+pub(super) fn check_ghost(inode: &Inode, a: &Attrs, ours: u32) -> Result {
+    let nameless = a.has(fattr4::NUMLINKS) && a.nlink == 0 && inode.is_reg();
+    if nameless && inode.server().is_ghost(inode.fh(), ours) {
+        inode.info().attrs.set_stale();
+        return Err(ESTALE);
+    }
+    Ok(())
+}
+
 /// Brings the inode up to date with attributes that came from the server (`nfs_refresh_inode`). `ESTALE` when they are of
 /// another object. Does not sleep.
 ///
@@ -259,6 +270,7 @@ pub(crate) fn refresh(inode: &Inode, a: &Attrs, origin: Origin) -> Result {
         info.attrs.set_stale();
         return Err(ESTALE);
     }
+    check_ghost(inode, a, 0)?;
     let bounds = Bounds::of(inode.server().params(), inode.is_dir());
     let change = a.has(fattr4::CHANGE).then_some(a.change);
 

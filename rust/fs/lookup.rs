@@ -133,24 +133,25 @@ impl Found {
 }
 
 /// Asks the server for a name: what it stands for, or `None` where there is nothing. The directory's own attributes come along, as they
-/// were before that. May sleep; killable.
+/// were before that, where they are not believed any more: what is found is of that time or later. May sleep; killable.
 pub(super) fn ask(dir: &Inode, name: &[u8]) -> Result<Option<Found>> {
     let sent = Stamp::now();
+    let doubted = dir.info().attrs.names_if_fresh().is_none();
     let ops = (
         Putfh(dir.fh()),
-        Getattr(request::CHANGED),
+        doubted.then_some(Getattr(request::CHANGED)),
         Lookup(name),
         Getfh,
         Getattr(request::INODE),
         AccessOp(DIR_ACCESS),
     );
     let (putfh, dir_attrs, lookup, fh, attrs, access) = dir.server().call(&current_cred(), ops)?;
-    if let Err(status) = putfh.and(dir_attrs) {
+    if let Err(status) = putfh.and(dir_attrs.transpose()) {
         let e = status_error(status);
         note_error(dir, e);
         return Err(e);
     }
-    if let Ok(attrs) = dir_attrs {
+    if let Some(Ok(attrs)) = dir_attrs {
         refresh(dir, &attrs, Origin::Fetched(sent))?;
     }
     match (lookup, fh, attrs) {

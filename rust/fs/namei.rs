@@ -18,7 +18,6 @@ use rnfs4_proto::{
             Create,
             CreateType,
             Link,
-            Remove,
             Rename, //
         },
         fh::{
@@ -210,13 +209,13 @@ pub(super) fn link_to(inode: &Inode, dir: &Inode, dentry: &ChildDentry) -> Resul
         .and(before)
         .errno()
         .inspect_err(|e| note_error(inode, *e))?;
+    // What others have written must not pass for a change of ours.
+    refresh(inode, &before, Origin::Fetched(sent))?;
     let link = put_dir
         .and(link)
         .errno()
         .inspect_err(|e| failed(dir, dentry, *e))?;
     changed(dir, &link, dir_attrs);
-    // What others have written must not pass for a change of ours.
-    refresh(inode, &before, Origin::Fetched(sent))?;
     match attrs {
         // Another name is no reason to drop cached data.
         Ok(attrs) => refresh(inode, &attrs, Origin::OwnChange)?,
@@ -227,31 +226,21 @@ pub(super) fn link_to(inode: &Inode, dir: &Inode, dentry: &ChildDentry) -> Resul
 
 /// Removes a name at the server.
 fn remove(dir: &Inode, dentry: &ChildDentry) -> Result {
-    close_kept(dentry);
-    let ops = (
-        Putfh(dir.fh()),
-        Remove(dentry.name()),
-        Getattr(request::CHANGED),
-    );
-    let (putfh, remove, dir_attrs) = dir.server().call(&current_cred(), ops)?;
-    let remove = putfh
-        .and(remove)
-        .errno()
+    let file = dentry.inode().filter(|inode| inode.is_reg());
+    let (remove, dir_attrs) = dir
+        .server()
+        .remove(
+            &current_cred(),
+            dir.fh(),
+            dentry.name(),
+            file.map(|inode| inode.fh()),
+        )
         .inspect_err(|e| failed(dir, dentry, *e))?;
     changed(dir, &remove, dir_attrs);
     if let Some(inode) = dentry.inode() {
         lost_name(inode);
     }
     Ok(())
-}
-
-/// What has this name is about to lose it: nobody uses it, so nothing is to be kept open of it.
-fn close_kept(dentry: &Dentry) {
-    if let Some(inode) = dentry.inode().filter(|inode| inode.is_reg()) {
-        inode
-            .server()
-            .close_kept_file(inode.fh(), &current_cred());
-    }
 }
 
 /// Takes note that the inode has lost a name.
@@ -361,8 +350,9 @@ pub(super) fn rename(
     }
     // Where there is a stand-in the name of `new` is the hidden one now.
     let target = stand_in.as_deref().unwrap_or(new);
-    if stand_in.is_none() {
-        close_kept(new);
+    if let (None, Some(replaced)) = (&stand_in, new.inode().filter(|inode| inode.is_reg())) {
+        let server = new_dir.server();
+        server.close_kept_file(replaced.fh(), &current_cred());
     }
     if let Err(e) = rename_to(old_dir, old.name(), new_dir, target.name(), moved) {
         match &stand_in {

@@ -4,7 +4,11 @@
 //! the price of asking for the attributes; what nobody comes back to is closed with others in one call.
 //!
 //! It is open state like any other meanwhile, but no context needs it: after a restart it is not reclaimed, and if it is lost, nobody
-//! minds ([`OpenState::modes`] is all `None`). A file that is removed is closed first. How long and how many: [`rnfs4_proto::late_close`].
+//! minds ([`OpenState::modes`] is all `None`). How long and how many: [`rnfs4_proto::late_close`].
+//!
+//! The server keeps what is open, even where it has lost its last name: by a name that somebody else has given to another file meanwhile, we
+//! might come to the old one. So what is removed here is closed first, and what has no name any more is stale unless somebody uses
+//! it ([`Server::is_ghost`]).
 
 use kernel::{
     cred::Credential,
@@ -49,7 +53,6 @@ use rnfs4_proto::{
     },
     status::Status,
     types::{
-        access,
         Fh,
         Stateid, //
     },
@@ -211,30 +214,47 @@ impl Server {
         self.close_late_in(0);
     }
 
-    /// The file is about to be removed: closes it where `cred` has no more than a kept open of it, for some servers do not remove what is
-    /// open. May sleep; killable.
-    pub(crate) fn close_kept_file(self: &Arc<Self>, fh: &Fh, cred: &Credential) {
-        if self.late.waiting.lock().len() == 0 {
-            return;
+    /// Whether a file that has no name any more is only there because we keep it open: beside `ours` contexts of it there are no others. Does
+    /// not sleep.
+    pub(crate) fn is_ghost(&self, fh: &Fh, ours: u32) -> bool {
+        let (mut contexts, mut kept) = (0, false);
+        self.owners().for_each(|owner| {
+            if let Some((some, is_kept)) = owner.peek_state(fh).map(|state| state.usage()) {
+                contexts += some;
+                kept |= is_kept;
+            }
+        });
+        kept && contexts <= ours
+    }
+
+    /// What `cred` has kept open of a file, and nobody uses; with one more user, so that it is put when it is closed.
+    pub(super) fn kept_open(&self, fh: &Fh, cred: &Credential) -> Option<Arc<OpenState>> {
+        if self.late.waiting.lock().is_empty() {
+            return None;
         }
-        let Some(owner) = self.owners().find(cred) else {
-            return;
-        };
-        if let Some(state) = owner.use_state(fh, OpenState::is_resting) {
+        let owner = self.owners().find(cred)?;
+        owner.use_state(fh, OpenState::is_resting)
+    }
+
+    /// The file is about to be replaced, and nobody uses it: closes what `cred` has kept open of it. May sleep; killable.
+    pub(crate) fn close_kept_file(self: &Arc<Self>, fh: &Fh, cred: &Credential) {
+        if let Some(state) = self.kept_open(fh, cred) {
             self.reduce(&state);
-            owner.put_state(&state);
+            state.owner().put_state(&state);
         }
     }
 
-    /// Opens a file by an open of `cred`'s that there is already, if the server still grants what is asked for. Returns the file's
-    /// attributes and the ACCESS4_* that the caller has, too. `None` where it has to be opened, and errors are told. May sleep; killable.
+    /// Opens a file by an open of `cred`'s that there is already. Returns the file's attributes, too, and, if that is to be `asked`, the
+    /// ACCESS4_* that the caller has: whether they are enough is for him to see. `None` where the file has to be opened, and errors are told.
+    /// May sleep; killable.
     pub(crate) fn share_open(
         self: &Arc<Self>,
         fh: &Fh,
         read: bool,
         write: bool,
         cred: &ARef<Credential>,
-    ) -> Option<(Arc<OpenContext>, Attrs, u32)> {
+        asked: bool,
+    ) -> Option<(Arc<OpenContext>, Attrs, Option<u32>)> {
         let wanted = Access::new(read, write);
         let owner = self.owners().find(cred)?;
         owner.peek_state(fh)?;
@@ -244,17 +264,13 @@ impl Server {
         let ctx = room.context(self, state, wanted, cred.clone()).ok()?;
         let ops = (
             Putfh(fh),
-            AccessOp(FILE_ACCESS),
+            asked.then_some(AccessOp(FILE_ACCESS)),
             Getattr(request::INODE),
         );
         let (_, access, attrs) = self.call(cred, ops).ok()?;
-        let (access, attrs) = (access.ok()?.access, attrs.ok()?);
-        let has = |bits: u32| access & bits == bits;
-        // Who may run it may read it, as far as the server goes.
-        let granted = (!read || has(access::READ) || has(access::EXECUTE))
-            && (!write || has(access::MODIFY | access::EXTEND))
-            && !ctx.is_bad();
-        if !granted {
+        let access = access.transpose().ok()?.map(|it| it.access);
+        let attrs = attrs.ok()?;
+        if ctx.is_bad() {
             return None;
         }
         self.client().count(Counter::OpensShared);

@@ -280,6 +280,12 @@ impl OpenState {
         inner.resting.is_some() && inner.needed() == Access::NONE && inner.granted != Access::NONE
     }
 
+    /// How many contexts there are, and whether it is kept, or was and is in use again.
+    pub(in crate::client) fn usage(&self) -> (u32, bool) {
+        let inner = self.inner.lock();
+        (inner.opens.iter().sum(), inner.resting.is_some())
+    }
+
     /// Whether it is to be kept for longer: no context needs it, and one did after `since_ms`. If not, it is no longer kept.
     pub(in crate::client) fn rests_on(&self, since_ms: u64) -> bool {
         let mut inner = self.inner.lock();
