@@ -5,8 +5,8 @@
 # each run (docs/recovery.md says what is in it). In the environment: COUNTS and DELAY, lists with commas.
 #
 # A program holds COUNT files open and writes to one of them, in the midst of the others, record by record, each synced. The server is
-# stopped and started; from there on its own trace events tell when the first call came and when the last open was granted again,
-# and the program when the write returned that had waited.
+# stopped and started; from the moment at which it listens its own trace events tell when the first call came and when the last open was
+# granted again, and the program when the write returned that had waited.
 
 . /guest/within.sh
 
@@ -31,6 +31,21 @@ while True:
     os.fsync(fd)
     print(f"{began:.4f} {time.monotonic():.4f}", file=log, flush=True)
     time.sleep(0.01)
+END_OF_PROGRAM
+
+# Marks in the trace the moment at which somebody can connect: the server is not waited for, as a quick client is done before its programs
+# have ended.
+cat >/tmp/up.py <<'END_OF_PROGRAM'
+import sys, time
+
+def listens():
+    with open("/proc/thread-self/net/tcp", encoding="ascii") as sockets:
+        return any(words[1].endswith(":0801") and words[3] == "0A" for words in map(str.split, sockets))
+
+while not listens():
+    time.sleep(0.002)
+with open(sys.argv[1], "w", encoding="ascii") as marker:
+    marker.write("up\n")
 END_OF_PROGRAM
 
 events() {
@@ -58,7 +73,7 @@ reclaimed() {
 
 # run CLIENT COUNT DELAY
 run() {
-	local client=$1 count=$2 delay=$3 log=/tmp/records pid up
+	local client=$1 count=$2 delay=$3 log=/tmp/records pid watch up
 	echo "# $client, $count opens, $delay ms"
 	"mount_$client" "/mnt/$client" || return
 	: >"$log"
@@ -69,8 +84,10 @@ run() {
 	net_delay "$delay"
 	rpc_mark
 	: >"$EVENTS/trace"
+	nsenter --net=/run/netns/server python3 -S /tmp/up.py "$EVENTS/trace_marker" &
+	watch=$!
 	server_start
-	echo up >"$EVENTS/trace_marker"
+	wait "$watch" || return
 	up=$(awk '/tracing_mark_write: up/ { print substr($0, match($0, /[0-9]+[.][0-9]+: tracing_mark/)) + 0; exit }' "$EVENTS/trace")
 	within 600 resumed "$log" "$up" && within 60 reclaimed || return
 	net_delay 0
