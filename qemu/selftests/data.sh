@@ -118,7 +118,7 @@ print(os.lseek(fd, 0, os.SEEK_CUR))" "$1" | tr '\n' ' '
 BIG=${FULL:+64} BIG=${BIG:-20}
 STEPS=${FULL:+200} STEPS=${STEPS:-50}
 seeds=("$RANDOM" ${FULL:+2 3 4 5 6 7 8 9})
-plan $((36 + 2 * ${#seeds[@]}))
+plan $((40 + 2 * ${#seeds[@]}))
 
 mkdir -p "$MODEL"
 mount -t tmpfs tmpfs "$MODEL"
@@ -165,6 +165,14 @@ check "what a mapping has changed is right" fio --name=mapped --filename="$M/map
 is "and on the server" "$(server_sum mapped)" "$(sum_of "$M/mapped")"
 check "overlapping writes of odd sizes are right" fio --name=odd --filename="$M/odd" --ioengine=psync --rw=randwrite \
 	--bsrange=512-40k --bs_unaligned --size=4M --verify=crc32c --verify_state_save=0 --do_verify=1 --verify_fatal=1 --output=/tmp/fio.out
+CUTS=${FULL:+200} CUTS=${CUTS:-20}
+is "a file that is cut while it is stored to through a mapping stays as long" "$(/guest/cutting.py "$M/cut" "$EXPORT/cut" "$CUTS")" "$CUTS"
+net_delay 4
+is "on a long way, too" "$(/guest/cutting.py "$M/cut" "$EXPORT/cut" "$CUTS")" "$CUTS"
+net_delay 0
+rpc_mark
+is "two users write by turns into one page" "$(/guest/twousers.py "$M/two" "$EXPORT/two")" "all ok True"
+below "neither by the other's right" 15 "$(rpc_count WRITE)"
 rpc_mark
 is "where there are data, and where holes" "$(holes "$M/sparse")" "65536 65540 ENXIO ENXIO 0 69632 70000 ENXIO 70000 "
 is "is for the server to say" "$(rpc_count SEEK)" 8

@@ -234,6 +234,9 @@ pub(super) fn page_mkwrite(
         return Ok(MkWrite::Gone);
     }
     write::resolve_conflict(inode, folio, &by, &(0..len))?;
-    inode.info().write.dirty(inode, folio, &by, 0..len)?;
-    Ok(MkWrite::Writable)
+    match inode.info().write.dirty(inode, folio, &by, 0..len) {
+        // Where the file is being cut it may end before this folio soon.
+        Err(e) if e == EAGAIN => Ok(MkWrite::Later),
+        res => res.map(|()| MkWrite::Writable),
+    }
 }

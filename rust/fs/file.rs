@@ -330,6 +330,10 @@ impl FileOperations for Rnfs4Fs {
     fn page_mkwrite(file: &RegularFile<Self>, folio: &Locked<Self>) -> Result<MkWrite> {
         address_space::page_mkwrite(file, folio)
     }
+
+    fn wait_mkwrite(file: &RegularFile<Self>) {
+        file.inode().info().write.wait_cut();
+    }
 }
 
 /// Writes into the page cache, the inode being locked. Returns how many bytes.

@@ -24,6 +24,7 @@ use kernel::{
         SpinLock,
         SpinLockGuard, //
     },
+    time::msecs_to_jiffies,
 };
 use rnfs4_proto::types::Verifier;
 
@@ -75,6 +76,8 @@ pub(super) struct Books {
     redirtied: u64,
     /// Times that the server has lost something since it last committed something.
     losses: u32,
+    /// The size that the file is being cut to.
+    cut: Option<u64>,
 }
 
 impl Books {
@@ -101,6 +104,9 @@ impl Books {
 /// So many pages of a file wait for COMMIT at most before one is sent unasked.
 const UNSTABLE_MAX: isize = (32 << 20) / PAGE_SIZE as isize;
 
+/// How long a store waits at most for a file to be cut before the fault is tried again, in milliseconds.
+const CUT_MS: u32 = 100;
+
 /// After how many losses in a row unstable writes are no longer tried.
 const MAX_LOSSES: u32 = 8;
 
@@ -126,11 +132,25 @@ pub(super) enum Start {
     Distrusted,
 }
 
+/// A file is being cut. Nothing behind its new end is made dirty through mappings before this is dropped: what was stored there after the
+/// last flush would be written behind the server's back, and make the file longer again.
+pub(super) struct Cut<'a>(&'a InodeWrite);
+
+impl Drop for Cut<'_> {
+    fn drop(&mut self) {
+        self.0.books.lock().cut = None;
+        self.0.cut_wait.wake_all();
+    }
+}
+
 /// The part of an inode's data that is about writing.
 #[pin_data]
 pub(crate) struct InodeWrite {
     #[pin]
     books: SpinLock<Books>,
+    /// For those who store behind the end that a file will have.
+    #[pin]
+    cut_wait: WaitQueue,
     /// For those who wait for a COMMIT to end.
     #[pin]
     commit_wait: WaitQueue,
@@ -162,8 +182,23 @@ impl InodeWrite {
     pub(crate) fn new() -> impl PinInit<Self> {
         pin_init!(Self {
             books <- new_spinlock!(Books::default(), "rnfs4_inode_write"),
+            cut_wait <- WaitQueue::new(),
             commit_wait <- WaitQueue::new(),
         })
+    }
+
+    /// The file is about to be cut to `size`, by who has its inode locked.
+    pub(super) fn cut(&self, size: u64) -> Cut<'_> {
+        self.books.lock().cut = Some(size);
+        Cut(self)
+    }
+
+    /// Waits until that has been done, but not for long. Killable.
+    pub(super) fn wait_cut(&self) {
+        let patience = msecs_to_jiffies(CUT_MS);
+        let _ = self
+            .cut_wait
+            .wait_killable_timeout(patience, || self.books.lock().cut.is_none());
     }
 
     /// Tells whether there is data that the server does not safely have: then neither its idea of the file's size nor a
@@ -209,7 +244,7 @@ impl InodeWrite {
     }
 
     /// Makes the bytes `range` of the folio dirty: they are to be written by the right of `by`. There must be no
-    /// [`InodeWrite::conflict`] and no writeback. May sleep.
+    /// [`InodeWrite::conflict`] and no writeback. `EAGAIN` where the file is being [cut](Self::cut) before their end. May sleep.
     pub(super) fn dirty(
         &self,
         inode: &Inode,
@@ -218,8 +253,16 @@ impl InodeWrite {
         range: Range<usize>,
     ) -> Result {
         let mapping = inode.mapping();
+        let end = folio.pos() + range.end as u64;
+        let is_cut = |books: &Books| books.cut.is_some_and(|size| end > size);
+        if is_cut(&self.books.lock()) {
+            return Err(EAGAIN);
+        }
         let grown = mapping.private(folio).is_some_and(|request| {
             let mut books = self.books.lock();
+            if is_cut(&books) {
+                return false;
+            }
             let progress = request.progress.access_mut(&mut books);
             if progress.state == State::Done {
                 return false;
@@ -244,8 +287,9 @@ impl InodeWrite {
                 GFP_KERNEL,
             )?;
             let mut books = self.books.lock();
-            if mapping.attach_private(folio, request).is_err() {
-                // Only who has the folio locked attaches, so it is no longer in the page cache.
+            // Who cuts it flushes it after he has said so.
+            if is_cut(&books) || mapping.attach_private(folio, request).is_err() {
+                // Or it is no longer in the page cache, for only who has the folio locked attaches.
                 return Err(EAGAIN);
             }
             books.requests += 1;

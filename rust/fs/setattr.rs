@@ -146,6 +146,7 @@ pub(super) fn setattr(inode: &Inode, mut attr: Iattr<'_, Rnfs4Fs>) -> Result {
     if set.size.is_none() {
         set_behind_data(inode, &cred, &set)?;
     } else {
+        let _cut = set.size.map(|size| inode.info().write.cut(size));
         making::settle(inode)?;
         let _ = write::flush(inode);
         let state = right_to_cut(inode, &cred, attr.file())?;

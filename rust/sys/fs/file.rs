@@ -137,6 +137,8 @@ pub(crate) enum MkWrite {
     Writable,
     /// It is no longer part of the file: look again.
     Gone,
+    /// Not yet: look again after [`FileOperations::wait_mkwrite`].
+    Later,
 }
 
 /// The VFS's calls into a file system for a regular file. All may sleep.
@@ -177,6 +179,9 @@ pub(crate) trait FileOperations: FileSystem + PageCache {
 
     /// A page of a shared mapping is about to be written. The folio is in the page cache of the file.
     fn page_mkwrite(file: &RegularFile<Self>, folio: &Locked<Self>) -> Result<MkWrite>;
+
+    /// Waits for what has made it [`MkWrite::Later`]; not for long, as the process may not be able to change its mappings meanwhile.
+    fn wait_mkwrite(file: &RegularFile<Self>);
 }
 
 /// Returns the file operations of regular files.
@@ -420,6 +425,12 @@ impl<T: FileOperations> Thunks<T> {
                 kb::vm_fault_reason_VM_FAULT_LOCKED
             }
             Ok(MkWrite::Gone) => kb::vm_fault_reason_VM_FAULT_NOPAGE,
+            Ok(MkWrite::Later) => {
+                // Its lock is what the other may wait for.
+                drop(folio);
+                T::wait_mkwrite(file);
+                kb::vm_fault_reason_VM_FAULT_NOPAGE
+            }
             Err(_) => kb::vm_fault_reason_VM_FAULT_SIGBUS,
         }
     }
