@@ -428,7 +428,7 @@ pub(super) fn stat(inode: &Inode, mut stat: KStat<'_>, request_mask: u32, flags:
     let force = flags & AT_STATX_FORCE_SYNC != 0;
     if force || flags & AT_STATX_DONT_SYNC == 0 {
         // Times and the change attribute are what the server makes them when it has all of our data.
-        if request_mask & STATX_TIMES != 0 && inode.is_reg() {
+        if request_mask & STATX_TIMES != 0 && inode.is_reg() && inode.info().write.has_writes() {
             // Its error is for those who have the file open.
             let _ = super::write::flush(inode);
         }
