@@ -85,7 +85,7 @@ print("ok")' 2>&1 | tail -n 1)
 	is "$what: done, asked for again, cut once, run $run" "$got $asked $(rpc_count "$operation")" "ok again 1 $run"
 }
 
-plan 41
+plan 47
 
 server_restart
 mount_rnfs4 "$M"
@@ -121,6 +121,31 @@ net_heal
 is "an expired client opens its file anew" "$(at p write f 14 four.) $(at p fsync f)" "ok ok"
 below "with a new client id" 0 "$(rpc_count EXCHANGE_ID)"
 is "what was written is there" "$(server_sh cat "$EXPORT/file")" one.two.three.four.
+
+# An expired client that holds locks: somebody else may have had them.
+lost() {
+	dmesg | grep -c "lock of process .* was lost"
+}
+before=$(lost)
+is "two ranges are locked" "$(at p lock f w 0 4) $(at p lock f r 8 4)" "ok ok"
+net_cut
+sleep 1
+server_expire
+net_heal
+at p write f 19 - >/dev/null
+is "whose lease has run out has lost his locks" "$(at p read f 0 4)" EIO
+is "is told so once" "$(($(lost) - before))" 1
+is "and goes on when he has unlocked" "$(at p lock f u 0 0) $(at p lock f w 0 4) $(at p read f 0 4) $(at p lock f u 0 0)" "ok ok one. ok"
+
+# There is not even a network to send to.
+rpc_mark
+ip link set nfs0 down
+server_restart
+tell p write f 19 x
+sleep 3
+ip link set nfs0 up
+is "a write goes on after the interface was down" "$(answer p 20) $(at p fsync f)" "ok ok"
+is "the file was reclaimed" "$(rpc_count OPEN)" 1
 
 # The server's power fails while the client is idle: nobody says goodbye. No program says anything either, so what comes is its own doing:
 # the renewal, which is due within two thirds of a lease, or what it learned in the meantime.
