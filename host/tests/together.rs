@@ -206,6 +206,23 @@ fn half_of_the_files_is_not_enough() {
     assert_eq!(half.bytes(), 0);
 }
 
+#[test]
+fn room_is_made_where_files_are_larger() {
+    let sized = |from: Foresight, sizes: &[u64]| sizes.iter().fold(from, |it, size| it.learn_size(*size));
+    let small = Foresight::new();
+    assert_eq!(small.bytes(), 16 << 10);
+    let large = sized(small, &[20_000, 30_000]);
+    assert_eq!(large.bytes(), 64 << 10);
+    // One of ten is larger: that is worth it.
+    let mut some = small;
+    for n in 0..1000 {
+        some = some.learn_size(if n % 10 == 0 { 40_000 } else { 4_000 });
+    }
+    assert_eq!(some.bytes(), 64 << 10);
+    assert_eq!(sized(large, &[100; 100]).bytes(), 16 << 10, "forgotten");
+    assert_eq!(sized(small, &[1 << 20; 100]).bytes(), 16 << 10, "too large");
+}
+
 fn read(foresight: Foresight, files: u32) -> Foresight {
     (0..files).fold(foresight, |foresight, _| foresight.learn(true))
 }

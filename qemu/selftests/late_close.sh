@@ -38,6 +38,11 @@ read_all() {
 
 plan 43
 echo 0 >/proc/sys/fs/leases-enable
+# The debug kernel takes its time: there, what is kept is kept for 10 seconds.
+if [ -e /sys/kernel/debug/kmemleak ]; then
+	export LEASE=60 GRACE=10
+	server_restart
+fi
 check "mount" mount_rnfs4 "$M"
 server_sh "mkdir $EXPORT/many && cd $EXPORT/many && seq 300 | split -l 1 -a 3 - f && cd .. && echo one >a && echo two >b && chmod 600 b && echo run >x && chmod 711 x"
 
@@ -59,7 +64,7 @@ server_sh "chmod 600 $EXPORT/a"
 is "who may no longer open it is told" "$(as_user cat $M/a 2>&1 | sed 's/.*: //')" "Permission denied"
 is "who may does" "$(cat $M/a)" changed
 is "a writer opens it for writing" "$(calls sh -c "echo more >>$M/a") $(server_sh tail -n 1 $EXPORT/a)" "1 1 2 more"
-check "and all is closed in time" within 12 opens_are 0
+check "and all is closed in time" within 20 opens_are 0
 
 note "who may run a file may not read it"
 is "by its name" "$(as_user cat $M/x 2>&1 | sed 's/.*: //')" "Permission denied"
@@ -71,10 +76,10 @@ refuse "and not read it then" as_user cat $M/t
 check "root reads it" cmp $M/t /bin/true
 
 note "many"
-within 12 opens_are 0
+within 20 opens_are 0
 is "300 files" "$(read_all && server_opens)" "300"
 rpc_mark
-check "are closed in time" within 12 opens_are 0
+check "are closed in time" within 20 opens_are 0
 is "each of them" "$(rpc_count CLOSE)" 300
 below "in few calls" "$(rpc_count rpcs)" 10
 is "and counted" "$(($(counter closed_late) >= 300))" 1

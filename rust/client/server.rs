@@ -458,6 +458,12 @@ impl Server {
         self.foresight.lock().bytes().min(self.rsize)
     }
 
+    /// A file of which nothing was known has that size.
+    pub(crate) fn learn_size(&self, size: u64) {
+        let mut foresight = self.foresight.lock();
+        *foresight = foresight.learn_size(size);
+    }
+
     /// Such a file is closed: was it read?
     pub(crate) fn learn_foresight(&self, read: bool) {
         let mut foresight = self.foresight.lock();

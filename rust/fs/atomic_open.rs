@@ -107,6 +107,7 @@ fn open(
     let ctx = opened.ctx.clone();
     if reads {
         ctx.set_unread();
+        dir.server().learn_size(opened.attrs.size);
     }
     let beginning = opened.beginning.take();
     let (fh, attrs) = (&opened.fh, &opened.attrs);

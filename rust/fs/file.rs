@@ -201,6 +201,7 @@ fn opened(
     ctx.bind(inode.as_vfs());
     if unknown {
         ctx.set_unread();
+        inode.server().learn_size(attrs.size);
     }
     check_ghost(inode, attrs, 1)?;
     // Close-to-open: the attributes of the open decide whether what is cached may be used.

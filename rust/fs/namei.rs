@@ -8,7 +8,10 @@ use kernel::{
     sync::aref::ARef, //
 };
 use rnfs4_proto::{
-    attrs::request,
+    attrs::{
+        request,
+        Attrs, //
+    },
     ops::{
         attr::{
             Access as AccessOp,
@@ -28,7 +31,11 @@ use rnfs4_proto::{
         },
     },
     setattrs::SetAttrs,
-    types::LINK_MAX,
+    status::Status,
+    types::{
+        Fh,
+        LINK_MAX, //
+    },
 };
 
 use super::{
@@ -281,7 +288,14 @@ fn is_name_of(dir: &Inode, name: &[u8], inode: &Inode) -> bool {
     matches!(ask(dir, name), Ok(Some(found)) if found.fh == *inode.fh())
 }
 
-/// Renames `moved` at the server, and takes note of it for the directories.
+/// What RENAME says of what is renamed, as it was before and as it is after that.
+type Moved = Option<(
+    core::result::Result<(), Status>,
+    core::result::Result<Attrs, Status>,
+)>;
+
+/// Renames `moved` at the server, and takes note of it for the directories and for itself: that its change attribute moves with its name is
+/// no reason to drop what is cached.
 ///
 /// Where a session is lost together with an answer, the call runs twice, and finds no old name the second time. If the new name
 /// is that of the file, what was asked for is so.
@@ -292,32 +306,72 @@ pub(super) fn rename_to(
     new: &[u8],
     moved: &Inode,
 ) -> Result {
+    let (sent, look) = (Stamp::now(), || (Putfh(moved.fh()), Getattr(request::CHANGED)));
+    let names = (old_dir, old, new_dir, new);
+    let (before, after) = match send_rename(names, Some(look()), Some(look()))? {
+        // What goes by that name here may be another file by now.
+        (Some((putfh, before)), _, _) if putfh.and(before.map(drop)).is_err() => {
+            let (_, rename, _) = send_rename(names, None, None)?;
+            (None, rename.map(|()| None))
+        }
+        (before, rename, after) => (before, rename.map(|()| after)),
+    };
+    if let Some((_, Ok(before))) = &before {
+        // What others have written must not pass for a change of ours.
+        let _ = refresh(moved, before, Origin::Fetched(sent));
+    }
+    match after {
+        Err(e) if e == ENOENT && is_name_of(new_dir, new, moved) => {
+            old_dir.info().attrs.expire();
+            new_dir.info().attrs.expire();
+            moved.info().attrs.barrier();
+            Ok(())
+        }
+        Err(e) => Err(e),
+        Ok(Some((Ok(()), Ok(after)))) if before.is_some() => {
+            let _ = refresh(moved, &after, Origin::OwnChange);
+            Ok(())
+        }
+        Ok(_) => {
+            moved.info().attrs.barrier();
+            Ok(())
+        }
+    }
+}
+
+/// Sends a RENAME, with a look at what is renamed `before` and `after` that. What comes of it for the directories is taken note of.
+fn send_rename(
+    (old_dir, old, new_dir, new): (&Inode, &[u8], &Inode, &[u8]),
+    before: Option<(Putfh<&Fh>, Getattr)>,
+    after: Option<(Putfh<&Fh>, Getattr)>,
+) -> Result<(Moved, Result, Moved)> {
     let across = !core::ptr::eq(old_dir, new_dir);
     let ops = (
+        before,
         Putfh(old_dir.fh()),
         Savefh,
         Putfh(new_dir.fh()),
         Rename { old, new },
         Getattr(request::CHANGED),
         across.then_some((Restorefh, Getattr(request::CHANGED))),
+        after,
     );
-    let (put_old, _, put_new, rename, new_attrs, old_attrs) =
+    let (before, put_old, _, put_new, rename, new_attrs, old_attrs, after) =
         old_dir.server().call(&current_cred(), ops)?;
+    if matches!(&before, Some((putfh, attrs)) if putfh.is_err() || attrs.is_err()) {
+        return Ok((before, Ok(()), None));
+    }
     put_old.errno().inspect_err(|e| note_error(old_dir, *e))?;
     put_new.errno().inspect_err(|e| note_error(new_dir, *e))?;
     let rename = match rename.errno() {
-        Err(e) if e == ENOENT && is_name_of(new_dir, new, moved) => {
-            old_dir.info().attrs.expire();
-            new_dir.info().attrs.expire();
-            return Ok(());
-        }
-        rename => rename?,
+        Ok(rename) => rename,
+        Err(e) => return Ok((before, Err(e), None)),
     };
     changed(new_dir, &rename.target, new_attrs);
     if let Some((restorefh, old_attrs)) = old_attrs {
         changed(old_dir, &rename.source, restorefh.and(old_attrs));
     }
-    Ok(())
+    Ok((before, Ok(()), after))
 }
 
 /// Answers `->rename()`.
@@ -370,7 +424,6 @@ pub(super) fn rename(
             lost_name(replaced);
         }
     }
-    moved.info().attrs.barrier();
     old.d_move(target);
     mark(new_dir, old, true);
     Ok(())

@@ -153,7 +153,6 @@ pub(super) fn rename(dir: &Inode, dentry: &ChildDentry) -> Result {
     dentry.set_renamed(unlink)?;
     dentry.d_move(&hidden);
     mark(dir, dentry, true);
-    inode.info().attrs.barrier();
     Ok(())
 }
 

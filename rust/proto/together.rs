@@ -74,16 +74,18 @@ impl Made {
     }
 }
 
-/// How much of a file an OPEN for reading asks for: as much as a small file has.
-const READ_WITH_OPEN: u32 = 16 << 10;
+/// How much of a file an OPEN for reading asks for: as much as a small file has, or, where many are not as small, as those.
+const READ_WITH_OPEN: [u32; 2] = [16 << 10, 64 << 10];
 
-/// Whether it is of use to read with OPEN, learnt from what became of the files that were opened lately.
+/// Whether it is of use to read with OPEN, and how much, learnt from what became of the files that were opened lately.
 ///
 /// A file that is read gains what one that is not loses a multiple of: where more than a fifth is opened and not read, the data is no
-/// longer asked for until that has changed.
+/// longer asked for until that has changed. A call for what lies behind costs as much as room for it with some twenty files.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Foresight {
     credit: u8,
+    /// How many files were larger than a small one, weighed against those that were not.
+    larger: u8,
 }
 
 impl Foresight {
@@ -93,20 +95,45 @@ impl Foresight {
     /// From here on it is worth it.
     const ENOUGH: u8 = 8;
 
+    /// What a larger file counts for.
+    const LARGER: u8 = 20;
+    /// As much as is ever known of them; and from half of that on room is made for such.
+    const LARGER_MAX: u8 = 80;
+
     /// Before anything was learnt.
     pub const fn new() -> Self {
         Self {
             credit: Self::START,
+            larger: 0,
         }
     }
 
     /// How many bytes to read with the OPEN of a file of which nothing is known; 0 for none.
     pub const fn bytes(&self) -> u32 {
-        if self.credit >= Self::ENOUGH {
-            READ_WITH_OPEN
-        } else {
+        let [small, large] = READ_WITH_OPEN;
+        if self.credit < Self::ENOUGH {
             0
+        } else if self.larger >= Self::LARGER_MAX / 2 {
+            large
+        } else {
+            small
         }
+    }
+
+    /// A file of which nothing was known has that size.
+    pub const fn learn_size(self, size: u64) -> Self {
+        let [small, large] = READ_WITH_OPEN;
+        let larger = if size > small as u64 && size <= large as u64 {
+            let more = self.larger + Self::LARGER;
+            if more < Self::LARGER_MAX {
+                more
+            } else {
+                Self::LARGER_MAX
+            }
+        } else {
+            self.larger.saturating_sub(1)
+        };
+        Self { larger, ..self }
     }
 
     /// A file that was opened for reading, and of which nothing was known, is closed; was it read?
@@ -118,7 +145,7 @@ impl Foresight {
         } else {
             self.credit
         };
-        Self { credit }
+        Self { credit, ..self }
     }
 }
 

@@ -64,8 +64,8 @@ use crate::{
 
 /// Operations in a compound that we ask for; batches use them.
 const MAX_OPS: u32 = 256;
-/// Operations without which nothing works: those of an exclusive create.
-const NEEDED_OPS: u32 = 10;
+/// Operations without which nothing works: those of a rename from one directory to another.
+const NEEDED_OPS: u32 = 12;
 /// Bytes of a reply that the server is to keep for each slot.
 const MAX_CACHED: u32 = 2048;
 
