@@ -116,6 +116,9 @@ pub mod request {
         TIME_MODIFY,
     ]);
 
+    /// The same with the time of access, which is not one of these changes: whether what is known of an object is still so.
+    pub const REVALIDATED: Bitmap = CHANGED.or(Bitmap::of(&[TIME_ACCESS]));
+
     /// Which object this is: enough for a reclaimed open.
     pub const IDENTITY: Bitmap = Bitmap::of(&[TYPE, FILEID]);
 

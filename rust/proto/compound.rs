@@ -181,6 +181,7 @@ impl<'s, S: Source> Reply<'s, S> {
     }
 
     /// The result of the next operation, which was `op`.
+    #[inline(always)]
     fn next<O: Op>(&mut self, op: &mut O) -> XdrResult<Result<O::Res, Status>> {
         if let Some(status) = self.failed {
             return Ok(Err(status));
@@ -262,6 +263,7 @@ impl<O: Op> Ops for O {
         Op::encode(self, s)
     }
 
+    #[inline(always)]
     fn get<S: Source>(&mut self, reply: &mut Reply<'_, S>) -> XdrResult<Self::Res> {
         reply.next(self)
     }
@@ -388,6 +390,7 @@ macro_rules! tuples {
                 Ok(())
             }
 
+            #[inline]
             fn get<S: Source>(&mut self, reply: &mut Reply<'_, S>) -> XdrResult<Self::Res> {
                 let ($($part,)*) = self;
                 Ok(($($part.get(reply)?,)*))

@@ -265,7 +265,11 @@ impl Server {
         let ops = (
             Putfh(fh),
             asked.then_some(AccessOp(FILE_ACCESS)),
-            Getattr(request::INODE),
+            // What has changed is opened in any case.
+            Getattr(match asked {
+                true => request::INODE,
+                false => request::REVALIDATED,
+            }),
         );
         let (_, access, attrs) = self.call(cred, ops).ok()?;
         let access = access.transpose().ok()?.map(|it| it.access);
