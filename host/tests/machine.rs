@@ -12,7 +12,8 @@ use proptest::prelude::*;
 use rnfs4_proto::{
     ops::session::seq4_status,
     recovery::{
-        machine::{Bits, Event, Failure, Machine, Mark, Step},
+        bits::Bits,
+        machine::{Event, Failure, Machine, Mark, Step},
         table::Need,
     },
     status::Status,

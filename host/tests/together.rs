@@ -208,7 +208,8 @@ fn half_of_the_files_is_not_enough() {
 
 #[test]
 fn room_is_made_where_files_are_larger() {
-    let sized = |from: Foresight, sizes: &[u64]| sizes.iter().fold(from, |it, size| it.learn_size(*size));
+    let sized =
+        |from: Foresight, sizes: &[u64]| sizes.iter().fold(from, |it, size| it.learn_size(*size));
     let small = Foresight::new();
     assert_eq!(small.bytes(), 16 << 10);
     let large = sized(small, &[20_000, 30_000]);

@@ -63,7 +63,7 @@ is "another user opens it for himself" "$(calls as_user cat $M/a)" "1 0 1"
 server_sh "chmod 600 $EXPORT/a"
 is "who may no longer open it is told" "$(as_user cat $M/a 2>&1 | sed 's/.*: //')" "Permission denied"
 is "who may does" "$(cat $M/a)" changed
-is "a writer opens it for writing" "$(calls sh -c "echo more >>$M/a") $(server_sh tail -n 1 $EXPORT/a)" "1 1 2 more"
+is "a writer opens it for writing" "$(calls sh -c "echo more >>$M/a") $(server_sh tail -n 1 "$EXPORT/a")" "1 1 2 more"
 check "and all is closed in time" within 20 opens_are 0
 
 note "who may run a file may not read it"

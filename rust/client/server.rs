@@ -4,7 +4,10 @@
 
 use kernel::{
     cred::Credential,
-    impl_has_delayed_work, new_delayed_work, new_mutex, new_spinlock,
+    impl_has_delayed_work,
+    new_delayed_work,
+    new_mutex,
+    new_spinlock,
     prelude::*,
     seq_file::SeqFile,
     str::CString,

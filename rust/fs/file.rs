@@ -165,7 +165,14 @@ fn open_inode(inode: &Inode, file: &File) -> Result<Arc<OpenContext>> {
     }
     mode.check(opened.access)?;
     let access = opened.access.map(|access| (&*cred, access));
-    self::opened(inode, opened.ctx.clone(), unknown, &opened.attrs, access, sent)
+    self::opened(
+        inode,
+        opened.ctx.clone(),
+        unknown,
+        &opened.attrs,
+        access,
+        sent,
+    )
 }
 
 /// Opens an inode by an open that there is already. `None` where that does not do.

@@ -160,7 +160,10 @@ pub(super) fn ask(dir: &Inode, name: &[u8]) -> Result<Option<Found>> {
             fh,
             attrs,
             // Of the others it is not all that may be asked about.
-            access: access.ok().map(|it| it.access).filter(|_| attrs.typ == NfsType::Dir),
+            access: access
+                .ok()
+                .map(|it| it.access)
+                .filter(|_| attrs.typ == NfsType::Dir),
             sent,
         })),
         (lookup, fh, attrs) => {

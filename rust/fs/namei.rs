@@ -306,7 +306,9 @@ pub(super) fn rename_to(
     new: &[u8],
     moved: &Inode,
 ) -> Result {
-    let (sent, look) = (Stamp::now(), || (Putfh(moved.fh()), Getattr(request::CHANGED)));
+    let (sent, look) = (Stamp::now(), || {
+        (Putfh(moved.fh()), Getattr(request::CHANGED))
+    });
     let names = (old_dir, old, new_dir, new);
     let (before, after) = match send_rename(names, Some(look()), Some(look()))? {
         // What goes by that name here may be another file by now.

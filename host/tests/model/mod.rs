@@ -7,7 +7,8 @@
 
 use rnfs4_proto::{
     recovery::{
-        machine::{Bits, Event, Failure, Machine, Mark, Step},
+        bits::Bits,
+        machine::{Event, Failure, Machine, Mark, Step},
         table::{decide, Action, Need, OpClass, StateKind},
     },
     status::Status,

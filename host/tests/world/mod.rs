@@ -10,7 +10,8 @@ pub mod server;
 use rnfs4_proto::{
     recovery::{
         backoff::Backoff,
-        machine::{Bits, Event, Failure, Machine, Mark, Step},
+        bits::Bits,
+        machine::{Event, Failure, Machine, Mark, Step},
         table::{
             decide, decide_malformed, decide_no_reply, tested, Action, Need, OpClass, StateKind,
             Tested,

@@ -14,8 +14,8 @@ use kernel::{
 };
 use rnfs4_proto::{
     recovery::{
+        bits::Bits,
         machine::{
-            Bits,
             Event,
             Failure,
             Machine,

@@ -6,10 +6,12 @@ use core::fmt;
 
 use kernel::prelude::*;
 use rnfs4_proto::{
-    recovery::machine::{
-        Bits,
-        Failure,
-        Step, //
+    recovery::{
+        bits::Bits,
+        machine::{
+            Failure,
+            Step, //
+        },
     },
     status::Status, //
 };

@@ -88,11 +88,14 @@ const ROOM: usize = 512;
 /// Most that are closed in a call.
 const MOST: usize = 128;
 
+/// Room for them, each with the time since when it waits.
+type Places = KVec<Option<(u64, Arc<OpenState>)>>;
+
 /// The opens that a mount keeps. Each is a user of its state, and counts as one of the mount's contexts.
 #[pin_data]
 pub(in crate::client) struct LateCloses {
     #[pin]
-    waiting: SpinLock<Late<KVec<Option<(u64, Arc<OpenState>)>>>>,
+    waiting: SpinLock<Late<Places>>,
 }
 
 impl LateCloses {
@@ -130,7 +133,7 @@ impl BatchItem for CloseItem {
     }
 
     fn done(&mut self, res: Self::Res) {
-        self.closed = matches!(res, Some((Ok(_), Ok(_))));
+        self.closed = matches!(res, Some((Ok(()), Ok(()))));
     }
 }
 
@@ -296,7 +299,8 @@ impl Server {
                 now.saturating_sub(keep)
             };
             // It was used meanwhile, and rests since then.
-            if !state.rests_on(since) || self.late.waiting.lock().push(now, state.clone()).is_err() {
+            if !state.rests_on(since) || self.late.waiting.lock().push(now, state.clone()).is_err()
+            {
                 return Some(state);
             }
         }

@@ -162,7 +162,8 @@ pub(crate) struct Opened<B> {
 }
 
 /// What may be asked about a regular file.
-pub(super) const FILE_ACCESS: u32 = access::READ | access::MODIFY | access::EXTEND | access::EXECUTE;
+pub(super) const FILE_ACCESS: u32 =
+    access::READ | access::MODIFY | access::EXTEND | access::EXECUTE;
 
 /// Nanoseconds in a second.
 const NSEC_PER_SEC: u64 = 1_000_000_000;

@@ -108,7 +108,8 @@ impl Server {
         let Some(state) = kept else {
             return removed(res?);
         };
-        let failed = matches!(&res, Ok((Some((putfh, close)), ..)) if putfh.is_err() || close.is_err());
+        let failed =
+            matches!(&res, Ok((Some((putfh, close)), ..)) if putfh.is_err() || close.is_err());
         if failed {
             self.reduce(&state);
         }

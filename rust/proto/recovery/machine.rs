@@ -18,6 +18,7 @@
 
 use super::{
     backoff,
+    bits::Bits,
     table::{
         decide,
         decide_malformed,
@@ -32,7 +33,6 @@ use crate::{
     ops::session::seq4_status,
     status::Status, //
 };
-use core::fmt;
 
 /// The longest wait between two tries, in milliseconds.
 const WAIT_CAP_MS: u32 = 5000;
@@ -56,9 +56,8 @@ const REVOKED: u32 = seq4_status::EXPIRED_ALL_STATE_REVOKED
     | seq4_status::ADMIN_STATE_REVOKED
     | seq4_status::RECALLABLE_STATE_REVOKED;
 /// The flags that tell of the way of callbacks.
-const BACKCHANNEL: u32 = seq4_status::CB_PATH_DOWN
-    | seq4_status::CB_PATH_DOWN_SESSION
-    | seq4_status::BACKCHANNEL_FAULT;
+const BACKCHANNEL: u32 =
+    seq4_status::CB_PATH_DOWN | seq4_status::CB_PATH_DOWN_SESSION | seq4_status::BACKCHANNEL_FAULT;
 /// When such a flag that is still up after all states were tested is believed to tell of more: the wait is first that of this try (256 ms),
 /// and in the end the cap.
 const RETEST_TRY: u32 = 8;
@@ -66,102 +65,6 @@ const RETEST_TRY: u32 = 8;
 const RETEST_CAP_MS: u32 = 60_000;
 /// After so much quiet, in milliseconds and on top of four times the last wait, trouble is new trouble.
 const QUIET_MS: u64 = 1000;
-
-/// What is wrong with the client, or still to be done: a set of bits.
-#[derive(Clone, Copy, Default, Eq, PartialEq)]
-pub struct Bits(u16);
-
-/// All bits with their names, in the order in which they are looked after.
-const BITS: [(Bits, &str); 12] = [
-    (Bits::CONN_LOST, "CONN_LOST"),
-    (Bits::PURGE_STATE, "PURGE_STATE"),
-    (Bits::LEASE_EXPIRED, "LEASE_EXPIRED"),
-    (Bits::LEASE_CONFIRM, "LEASE_CONFIRM"),
-    (Bits::SESSION_RESET, "SESSION_RESET"),
-    (Bits::BIND_CONN_TO_SESSION, "BIND_CONN_TO_SESSION"),
-    (Bits::CHECK_LEASE, "CHECK_LEASE"),
-    (Bits::RECLAIM_REBOOT, "RECLAIM_REBOOT"),
-    (Bits::RECLAIM_COMPLETE, "RECLAIM_COMPLETE"),
-    (Bits::RECLAIM_NOGRACE, "RECLAIM_NOGRACE"),
-    (Bits::HAS_SESSION, "HAS_SESSION"),
-    (Bits::NO_RECLAIM, "NO_RECLAIM"),
-];
-
-impl Bits {
-    /// Nothing.
-    pub const NONE: Self = Self(0);
-    /// A new instance of the client is wanted; the server is to drop what it knows of the old one.
-    pub const PURGE_STATE: Self = Self(1 << 0);
-    /// There is no client id, or the server has forgotten it.
-    pub const LEASE_EXPIRED: Self = Self(1 << 1);
-    /// EXCHANGE_ID has given a client id, CREATE_SESSION has not confirmed it yet.
-    pub const LEASE_CONFIRM: Self = Self(1 << 2);
-    /// There is no good session.
-    pub const SESSION_RESET: Self = Self(1 << 3);
-    /// The connection is not bound to the session, or not for callbacks.
-    pub const BIND_CONN_TO_SESSION: Self = Self(1 << 4);
-    /// Somebody has doubts about lease or session.
-    pub const CHECK_LEASE: Self = Self(1 << 5);
-    /// There is state to be reclaimed.
-    pub const RECLAIM_REBOOT: Self = Self(1 << 6);
-    /// The server waits for RECLAIM_COMPLETE, and refuses new opens until then.
-    pub const RECLAIM_COMPLETE: Self = Self(1 << 7);
-    /// There is state to be tested and opened anew.
-    pub const RECLAIM_NOGRACE: Self = Self(1 << 8);
-    /// There is a session to be destroyed before another is made.
-    pub const HAS_SESSION: Self = Self(1 << 9);
-    /// With a new client id nothing can be reclaimed: the server did not lose the state, it gave it up,
-    /// or it is another server.
-    pub const NO_RECLAIM: Self = Self(1 << 10);
-
-    /// There is no connection: nothing can be done before there is one.
-    pub const CONN_LOST: Self = Self(1 << 11);
-
-    /// All bits of `o` are set.
-    pub const fn has(self, o: Self) -> bool {
-        self.0 & o.0 == o.0
-    }
-
-    /// Both sets.
-    pub const fn or(self, o: Self) -> Self {
-        Self(self.0 | o.0)
-    }
-
-    /// The bits as a number.
-    pub const fn raw(self) -> u16 {
-        self.0
-    }
-
-    /// The bits that `o` has not.
-    pub const fn minus(self, o: Self) -> Self {
-        Self(self.0 & !o.0)
-    }
-
-    fn set(&mut self, o: Self) {
-        self.0 |= o.0;
-    }
-
-    fn clear(&mut self, o: Self) {
-        self.0 &= !o.0;
-    }
-}
-
-/// Shown as the names, separated by blanks.
-impl fmt::Display for Bits {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut names = BITS.iter().filter(|(bit, _)| self.has(*bit));
-        if let Some((_, first)) = names.next() {
-            f.write_str(first)?;
-        }
-        names.try_for_each(|(_, name)| write!(f, " {name}"))
-    }
-}
-
-impl fmt::Debug for Bits {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "[{self}]")
-    }
-}
 
 /// What the state manager does next.
 ///
@@ -383,7 +286,7 @@ impl Machine {
             .or(Bits::SESSION_RESET)
             .or(Bits::RECLAIM_REBOOT)
             .or(Bits::RECLAIM_COMPLETE);
-        self.bits.0 & UNFIT.0 == 0
+        !self.bits.any(UNFIT)
     }
 
     /// The last step was refused for a reason that time alone will not mend. A mount fails with it; a
@@ -400,7 +303,7 @@ impl Machine {
             .or(Bits::SESSION_RESET)
             .or(Bits::BIND_CONN_TO_SESSION)
             .or(Bits::CHECK_LEASE);
-        self.bits.0 & UNFIT.0 == 0
+        !self.bits.any(UNFIT)
     }
 
     /// After a [`Step::Probe`] without an answer: whether to begin anew. A server that is down does not even refuse, and TCP

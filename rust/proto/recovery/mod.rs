@@ -3,13 +3,14 @@
 //! Recovery: what an error means, and what the state manager does about it.
 //!
 //! * [`table`]: error x operation x state -> [`action`], all of it.
-//! * [`machine`]: the state bits, and which step is next.
+//! * [`machine`]: which step is next, by the state [`bits`].
 //! * [`batch`]: many states in few calls.
 //! * [`lease`], [`backoff`], [`inflight`], [`usage`]: the arithmetic beside.
 
 pub mod action;
 pub mod backoff;
 pub mod batch;
+pub mod bits;
 pub mod inflight;
 pub mod lease;
 pub mod machine;

@@ -461,7 +461,11 @@ fn call_type(m: &mut kb::seq_file, name: &[u8], called: &[u8]) {
     let Some(begin) = ends.filter(|_| called.len() <= name.len()) else {
         return;
     };
-    for (place, byte) in line.iter_mut().skip(begin).zip(Iterator::chain(called.iter(), b" ")) {
+    for (place, byte) in line
+        .iter_mut()
+        .skip(begin)
+        .zip(Iterator::chain(called.iter(), b" "))
+    {
         *place = *byte;
     }
     m.count = begin + called.len() + 1;
