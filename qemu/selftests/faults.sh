@@ -38,7 +38,7 @@ work() {
 		echo "$1" >"$name" && sync "$name" && echo 2 >/proc/sys/vm/drop_caches &&
 		echo "more" >>"$name" && chmod 600 "$name" && mv "$name" "$name.new" && ln "$name.new" "$name" && ls -l $M >/dev/null &&
 		[ "$(cat "$name")" = "$1
-more" ] && rm "$name" "$name.new"
+more" ] && echo 3 >/proc/sys/vm/drop_caches && cmp -s -n 500000 $M/large /dev/zero && rm "$name" "$name.new"
 }
 
 # One operation fails once, with what goes away by itself: nobody notices.
