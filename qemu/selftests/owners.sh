@@ -64,7 +64,7 @@ check "the client is well after a restart" touch "$M/d/held"
 check "unused owners did not survive that, but for the one who asked" within 5 owners_are "0 1 0"
 
 check "open, dup, fork, close, upgrade and downgrade, all at once" /guest/owners.py races "$M/d" "$RACES"
-check "nothing is open" within 20 test "$(owners active) $(owners states)" = "0 0"
+check "nothing is open" within 20 eval '[ "$(owners active) $(owners states)" = "0 0" ]'
 is "on the server neither" "$(server_opens)" 0
 check "after the lease nothing is left" within $((PERIOD * 2 + 5)) owners_are "0 0 0"
 check "unmount" umount "$M"
