@@ -119,6 +119,11 @@ class Readdir(Lookup):
     def act(self):
         os.listdir(self.path("dir"))
 
+    def wanted(self, row):
+        got, ops = super().wanted(row)
+        # The C library takes it for the end of a directory that was removed.
+        return (0, {self.op: 1}) if got == errno.ENOENT else (got, ops)
+
 
 class Readlink(Lookup):
     op = "READLINK"
@@ -556,6 +561,10 @@ class Lockt(Kind):
     def act(self):
         lock = struct.pack("hhqqi4x", fcntl.F_WRLCK, os.SEEK_SET, 0, 10, 0)
         fcntl.fcntl(self.fd, fcntl.F_GETLK, lock)
+
+    def wanted(self, row):
+        # That somebody has such a lock is an answer.
+        return (0, {self.op: 1}) if row.status in ("DENIED", "NFS4ERR_DENIED") else super().wanted(row)
 
 
 class Locku(GiveBack):
