@@ -299,8 +299,11 @@ impl Server {
                 now.saturating_sub(keep)
             };
             // It was used meanwhile, and rests since then.
-            if !state.rests_on(since) || self.late.waiting.lock().push(now, state.clone()).is_err()
-            {
+            let Some(since) = state.rests_on(since) else {
+                return Some(state);
+            };
+            let again = self.late.waiting.lock().push(since, state);
+            if let Err(state) = again {
                 return Some(state);
             }
         }

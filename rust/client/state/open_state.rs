@@ -286,15 +286,13 @@ impl OpenState {
         (inner.opens.iter().sum(), inner.resting.is_some())
     }
 
-    /// Whether it is to be kept for longer: no context needs it, and one did after `since_ms`. If not, it is no longer kept.
-    pub(in crate::client) fn rests_on(&self, since_ms: u64) -> bool {
+    /// If it is to be kept for longer: since when no context needs it, which is after `since_ms`. If not, it is no longer kept.
+    pub(in crate::client) fn rests_on(&self, since_ms: u64) -> Option<u64> {
         let mut inner = self.inner.lock();
         let idle = inner.needed() == Access::NONE;
-        let on = idle && inner.resting.is_some_and(|ms| ms > since_ms);
-        if !on {
-            inner.resting = None;
-        }
-        on
+        let resting = inner.resting.filter(|ms| idle && *ms > since_ms);
+        inner.resting = resting;
+        resting
     }
 
     /// Takes in the result of a reclaim or reopen with `access`.
