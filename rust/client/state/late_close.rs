@@ -222,7 +222,8 @@ impl Server {
     pub(crate) fn is_ghost(&self, fh: &Fh, ours: u32) -> bool {
         let (mut contexts, mut kept) = (0, false);
         self.owners().for_each(|owner| {
-            if let Some((some, is_kept)) = owner.peek_state(fh).map(|state| state.usage()) {
+            // Without a reference, for the last one must not go under this lock.
+            if let Some((some, is_kept)) = owner.look_at(fh, OpenState::usage) {
                 contexts += some;
                 kept |= is_kept;
             }

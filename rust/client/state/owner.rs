@@ -162,6 +162,12 @@ impl OpenOwner {
         self.states.lock().get(&FhKey(*fh)).cloned()
     }
 
+    /// What `look` says of the file's state, if it is open under this owner. Under the tree's spinlock.
+    pub(crate) fn look_at<R>(&self, fh: &Fh, look: impl FnOnce(&OpenState) -> R) -> Option<R> {
+        let states = self.states.lock();
+        states.get(&FhKey(*fh)).map(|state| look(state))
+    }
+
     /// The file's state, if it is open under this owner and `wanted` says so, with one more user. Does not sleep.
     pub(crate) fn use_state(
         &self,
