@@ -275,8 +275,11 @@ impl Server {
             revoked: false,
         };
         let called = self.how(state.owner().cred());
-        let started = self.client().start(called, ops, body);
-        let Ok(mut ended) = started.and_then(|started| started.wait()) else {
+        let Ok(started) = self.client().start(called, ops, body) else {
+            // No memory: it has not been sent.
+            return Told::Again;
+        };
+        let Ok(mut ended) = started.wait() else {
             return Told::Over(None);
         };
         let body = ended.body_mut();

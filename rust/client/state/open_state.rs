@@ -298,8 +298,8 @@ impl OpenState {
     /// Takes in the result of a reclaim or reopen with `access`.
     pub(in crate::client) fn reopened(&self, stateid: Stateid, access: Access, first: bool) {
         let mut inner = self.inner.lock();
-        // A program may have opened the file meanwhile, and heard of it before: then that is the newer one.
-        if !inner.stateid.same_other(&stateid) {
+        // A server that has restarted counts anew. One that has not may have heard a program's OPEN meanwhile: then that is the newer one.
+        if inner.recovery == Recovery::Reboot || !inner.stateid.same_other(&stateid) {
             if first {
                 inner.granted = Access::NONE;
             }
