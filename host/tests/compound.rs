@@ -151,8 +151,15 @@ fn an_unknown_operation_is_answered_as_illegal() {
 fn the_status_of_the_whole_is_told() {
     let mut ops = (Putrootfh,);
     let x = head(Status::DELAY, 1).with(op(24, Status::DELAY));
-    let (status, _) = ops.decode_status(&mut Watched::new(&x.0)).unwrap();
-    assert_eq!(status, Status::DELAY);
+    let answer = ops.decode_answer(&mut Watched::new(&x.0)).unwrap();
+    assert_eq!((answer.status, answer.succeeded), (Status::DELAY, 0));
+    let mut ops = (Putrootfh, Some(Getfh), Putrootfh);
+    let x = head(Status::DELAY, 3)
+        .with(op(24, Status::OK))
+        .with(op(10, Status::OK).opaque(b"fh"))
+        .with(op(24, Status::DELAY));
+    let answer = ops.decode_answer(&mut Watched::new(&x.0)).unwrap();
+    assert_eq!((answer.status, answer.succeeded), (Status::DELAY, 2));
 }
 
 #[test]

@@ -320,7 +320,9 @@ fn operations_are_told_in_turn() {
 fn the_reply_is_as_if_the_server_had_refused() {
     let mut ops = (Putrootfh, Lookup(b"x"), Getfh);
     let x = head(Status::OK, 1).u32(24).u32(0);
-    let (status, (root, lookup, getfh)) = ops.decode_cut(at(1), &mut Watched::new(&x.0)).unwrap();
+    let answer = ops.decode_cut(at(1), &mut Watched::new(&x.0)).unwrap();
+    let (status, (root, lookup, getfh)) = (answer.status, answer.res);
+    assert_eq!(answer.succeeded, 1);
     assert_eq!(status, Status::EXPIRED);
     assert_eq!(root, Ok(()));
     assert_eq!(lookup, Err(Status::EXPIRED));
@@ -335,7 +337,9 @@ fn what_the_server_refuses_itself_comes_first() {
         .u32(0)
         .u32(15)
         .u32(Status::NOENT.0);
-    let (status, (root, lookup, getfh)) = ops.decode_cut(at(2), &mut Watched::new(&x.0)).unwrap();
+    let answer = ops.decode_cut(at(2), &mut Watched::new(&x.0)).unwrap();
+    let (status, (root, lookup, getfh)) = (answer.status, answer.res);
+    assert_eq!(answer.succeeded, 1);
     assert_eq!(status, Status::NOENT);
     assert_eq!(root, Ok(()));
     assert_eq!(lookup, Err(Status::NOENT));
@@ -345,7 +349,9 @@ fn what_the_server_refuses_itself_comes_first() {
 #[test]
 fn nothing_sent_is_nothing_read() {
     let mut ops = (Putrootfh, Getfh);
-    let (status, (root, getfh)) = ops.decode_cut(at(0), &mut Watched::new(&[])).unwrap();
+    let answer = ops.decode_cut(at(0), &mut Watched::new(&[])).unwrap();
+    let (status, (root, getfh)) = (answer.status, answer.res);
+    assert_eq!(answer.succeeded, 0);
     assert_eq!(status, Status::EXPIRED);
     assert_eq!(root, Err(Status::EXPIRED));
     assert_eq!(getfh, Err(Status::EXPIRED));

@@ -8,11 +8,12 @@ use rnfs4_proto::{
     attrs::request,
     ops::{
         attr::Getattr,
-        fh::Putfh,
+        dir::{Create, CreateType, Link, Remove, Rename},
+        fh::{Getfh, Putfh},
         io::{Read, Write},
         state::Close,
     },
-    session::must_keep_reply,
+    session::{has_changed_names, must_keep_reply},
     setattrs::{SetAttrs, SetTime},
     together::{Foresight, LastWrite, Made},
     types::{Fh, NfsTime, StableHow, Stateid},
@@ -252,4 +253,33 @@ fn a_close_that_comes_along_is_kept() {
     };
     // What is too large for the server's cache.
     assert!(!must_keep_reply(&(Close(Stateid::ANONYMOUS), read)));
+}
+
+#[test]
+fn a_changed_name_is_an_answer() {
+    let fh = Fh::empty();
+    let behind = || (Getfh, Getattr(request::INODE));
+    let create = Create {
+        kind: CreateType::Dir,
+        name: b"made",
+        attrs: SetAttrs::default(),
+    };
+    let rename = Rename {
+        old: b"old",
+        new: b"new",
+    };
+    let made = (Putfh(fh), create, behind());
+    let linked = (Putfh(fh), Some(Link(b"further")), behind());
+    let renamed = (None::<Getfh>, Putfh(fh), rename, behind());
+    let removed = ((Close(Stateid::ANONYMOUS), Remove(b"gone")), behind());
+    for succeeded in 0..=4 {
+        let changed = succeeded >= 2;
+        assert_eq!(has_changed_names(&made, succeeded), changed);
+        assert_eq!(has_changed_names(&linked, succeeded), changed);
+        assert_eq!(has_changed_names(&renamed, succeeded), changed);
+        assert_eq!(has_changed_names(&removed, succeeded), changed);
+        assert!(!has_changed_names(&(Putfh(fh), behind()), succeeded));
+    }
+    let open = (Putfh(fh), Close(Stateid::ANONYMOUS), behind());
+    assert!(!has_changed_names(&open, 4));
 }

@@ -60,6 +60,19 @@ over_open() {
 	return $status
 }
 
+# Each change to a name, and then to what goes by it.
+change_names() {
+	local dir=$M/changed
+	mkdir $dir && mkfifo $dir/fifo && ln -s fifo $dir/symlink && mknod $dir/null c 1 3 && ln $dir/fifo $dir/further &&
+		mv $dir/fifo $dir/moved && mv $dir/moved $M/moved && chmod 600 $M/moved && rm $M/moved $dir/further $dir/symlink $dir/null &&
+		rmdir $dir
+}
+
+# behind RULES...: nothing of that is done twice because of a question that goes along with it, with the rules armed.
+behind() {
+	fault clear "$@" && change_names && grep -q 'hits=[1-9]' "$D/fault" && fault clear && well
+}
+
 # made_once NAME RULE...: what open() with O_EXCL says, with the rules armed, which must all strike.
 made_once() {
 	local name=$1
@@ -84,7 +97,7 @@ bad_rule() {
 	! fault "$1" 2>/dev/null
 }
 
-plan 97
+plan 112
 echo 0 >/proc/sys/fs/leases-enable
 server_restart
 check "mount" mount_rnfs4 $M
@@ -147,6 +160,14 @@ hits=$(sed 's/.*hits=//' "$D/fault")
 note "$(cat "$D/fault")"
 is "probability" "$((hits > 5 && hits < 200))" 1
 fault clear
+
+# An operation that stands behind the one that a program asked for, or before it, wherever it comes along.
+for rule in getattr:0 getattr:1 getattr:2 getattr:3 getattr:4 getattr:5 getattr:6 getfh:0 getfh:1 getfh:2 getfh:3 \
+	restorefh:0 restorefh:1 restorefh:2 restorefh:3; do
+	op=${rule%:*} after=${rule#*:}
+	check "changes to names, with $op put off, no. $after and each seventh behind it" behind "$op error=DELAY after=$after" \
+		"$op error=DELAY after=$((after + 7))" "$op error=DELAY after=$((after + 14))" "$op error=DELAY after=$((after + 21))"
+done
 
 # An answer that is lost, and then the session that had it: a call runs twice. Which one depends on what else was sent.
 for nth in 0 1; do

@@ -117,11 +117,11 @@ pub(super) struct Found {
     /// The object's handle.
     pub(super) fh: Fh,
     /// Its attributes.
-    attrs: Attrs,
+    pub(super) attrs: Attrs,
     /// ACCESS4_* that the caller has, if the server told: who looks up a directory goes on into it.
     access: Option<u32>,
     /// Before it was asked for.
-    sent: Stamp,
+    pub(super) sent: Stamp,
 }
 
 impl Found {

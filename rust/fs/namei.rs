@@ -126,13 +126,16 @@ fn create(
         .errno()
         .inspect_err(|e| failed(dir, dentry, *e))?;
     changed(dir, &create.change, dir_attrs);
-    let (fh, attrs) = match (fh.errno(), attrs.errno()) {
-        (Ok(fh), Ok(attrs)) => (fh, attrs),
-        (Err(e), _) | (_, Err(e)) => {
-            // It was made; what it is the next lookup tells.
-            dentry.d_drop();
-            return Err(e);
-        }
+    let (fh, attrs, sent) = match (fh, attrs) {
+        (Ok(fh), Ok(attrs)) => (fh, attrs, sent),
+        // It was made; what it is the server did not tell along with that.
+        _ => match ask(dir, dentry.name()) {
+            Ok(Some(found)) => (found.fh, found.attrs, found.sent),
+            other => {
+                dentry.d_drop();
+                return Err(other.err().unwrap_or(ENOENT));
+            }
+        },
     };
     let inode = fhget(dir.sb(), &fh, &attrs, Origin::Fetched(sent))?;
     if let Some(Ok(access)) = access {

@@ -35,6 +35,17 @@ pub struct Cut {
     pub status: Status,
 }
 
+/// A reply that was read.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Answer<R> {
+    /// The status of the whole.
+    pub status: Status,
+    /// How many operations succeeded: where there is an error, those before it.
+    pub succeeded: u32,
+    /// The result of each operation.
+    pub res: R,
+}
+
 /// A sequence of operations and the type of its reply.
 ///
 /// [`encode`](Ops::encode) and [`decode`](Ops::decode) are about the whole COMPOUND; the others are
@@ -106,11 +117,11 @@ pub trait Ops {
     /// operations is [`XdrError::Invalid`]: another operation, more or fewer results than the status
     /// says, an error before the last result, anything behind it.
     fn decode<S: Source>(&mut self, s: &mut S) -> XdrResult<Self::Res> {
-        self.decode_status(s).map(|(_, res)| res)
+        self.decode_answer(s).map(|answer| answer.res)
     }
 
-    /// The same, with the status of the whole.
-    fn decode_status<S: Source>(&mut self, s: &mut S) -> XdrResult<(Status, Self::Res)> {
+    /// The same, with what is to be known of the whole.
+    fn decode_answer<S: Source>(&mut self, s: &mut S) -> XdrResult<Answer<Self::Res>> {
         self.decode_cut(None, s)
     }
 
@@ -119,15 +130,19 @@ pub trait Ops {
         &mut self,
         cut: Option<Cut>,
         s: &mut S,
-    ) -> XdrResult<(Status, Self::Res)> {
+    ) -> XdrResult<Answer<Self::Res>> {
         let mut reply = match cut {
             Some(cut) => Reply::new_cut(s, cut)?,
             None => Reply::new(s, self.count())?,
         };
         let res = self.get(&mut reply)?;
-        let status = reply.status;
+        let (status, succeeded) = (reply.status, reply.succeeded);
         reply.finish()?;
-        Ok((status, res))
+        Ok(Answer {
+            status,
+            succeeded,
+            res,
+        })
     }
 }
 
@@ -136,6 +151,7 @@ pub struct Reply<'s, S> {
     source: &'s mut S,
     status: Status,
     left: u32,
+    succeeded: u32,
     failed: Option<Status>,
     /// What the first operation that was not sent is to get.
     cut: Option<Status>,
@@ -148,6 +164,7 @@ impl<'s, S: Source> Reply<'s, S> {
                 source,
                 status: cut.status,
                 left: 0,
+                succeeded: 0,
                 failed: Some(cut.status),
                 cut: None,
             });
@@ -170,6 +187,7 @@ impl<'s, S: Source> Reply<'s, S> {
             source,
             status,
             left,
+            succeeded: 0,
             failed,
             cut: None,
         })
@@ -207,6 +225,7 @@ impl<'s, S: Source> Reply<'s, S> {
             return Err(XdrError::Invalid);
         }
         if status.is_ok() {
+            self.succeeded += 1;
             return op.decode(self.source).map(Ok);
         }
         if !illegal {

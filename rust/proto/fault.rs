@@ -88,7 +88,7 @@ const fn in_class(name: &'static str, op: u32, class: OpClass) -> Target {
     }
 }
 
-const TARGETS: [Target; 40] = [
+const TARGETS: [Target; 41] = [
     target("access", 3),
     target("close", 4),
     target("commit", 5),
@@ -114,6 +114,7 @@ const TARGETS: [Target; 40] = [
     target("readlink", 27),
     target("remove", 28),
     target("rename", 29),
+    target("restorefh", 31),
     target("savefh", 32),
     target("setattr", 34),
     target("write", 38),

@@ -42,6 +42,18 @@ pub fn must_keep_reply<O: Ops>(ops: &O) -> bool {
     ops.data_at().is_none() && !ops.each_op(&mut |op| !must_be_cached(op))
 }
 
+/// Whether a name has been made, moved or removed, of these operations the first `succeeded` having succeeded. What the server did not want to do
+/// behind that must not make it be asked for all of it once more: it would not find the names as they were.
+pub fn has_changed_names<O: Ops>(ops: &O, succeeded: u32) -> bool {
+    let mut left = succeeded;
+    !ops.each_op(&mut |op| {
+        let ran = left > 0;
+        left = left.saturating_sub(1);
+        // CREATE, LINK, REMOVE, RENAME
+        !(ran && matches!(op, 6 | 11 | 28 | 29))
+    })
+}
+
 /// The right to send one call: what its SEQUENCE is to say.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[must_use = "a slot that is not given back by `done` is lost"]

@@ -28,7 +28,7 @@ pub const SHAPES: u8 = 18;
 
 fn read<P: Ops>(mut ops: P, bytes: &[u8]) -> Option<(Status, P::Res)> {
     let mut s = Watched::new(bytes);
-    let res = ops.decode_status(&mut s);
+    let res = ops.decode_answer(&mut s).map(|it| (it.status, it.res));
     assert!(s.takes <= bytes.len() / 4 + 64, "goes round without end");
     match res {
         Ok(res) => {

@@ -7,9 +7,11 @@ use kernel::{
     sync::Arc, //
 };
 use rnfs4_proto::{
-    compound::Ops,
+    compound::{
+        Answer,
+        Ops, //
+    },
     recovery::table::OpClass,
-    status::Status,
     xdr::XdrResult, //
 };
 
@@ -37,7 +39,7 @@ struct Bare<'a, O: Ops> {
     ops: O,
     /// What goes wrong on purpose.
     plan: Plan,
-    reply: Option<(Status, O::Res)>,
+    reply: Option<Answer<O::Res>>,
 }
 
 impl<O: Ops> Bare<'_, O> {
@@ -110,6 +112,6 @@ impl Client {
             _ => self.rpc(),
         };
         call.run(rpc, &msg).inspect_err(|&err| self.gave_up(err))?;
-        call.reply.take().map(|(_, res)| res).ok_or(EIO)
+        call.reply.take().map(|answer| answer.res).ok_or(EIO)
     }
 }

@@ -14,7 +14,10 @@ use kernel::{
     time::msecs_to_jiffies, //
 };
 use rnfs4_proto::{
-    compound::Ops,
+    compound::{
+        Answer,
+        Ops, //
+    },
     ops::session::{
         Sequence,
         SequenceRes, //
@@ -30,6 +33,7 @@ use rnfs4_proto::{
         },
     },
     session::{
+        has_changed_names,
         must_keep_reply,
         SeqAction, //
     },
@@ -127,7 +131,7 @@ pub(crate) trait Body {
     }
 
     /// Whether a reply with an error is one all the same: what failed came along with the operation that the call is for, and is
-    /// seen to by other means. Asked before the error is acted on.
+    /// seen to by other means. Asked before the error is acted on. Where a name has been changed it is one in any case.
     fn is_answered(&self, _res: &<Self::Ops as Ops>::Res) -> bool {
         false
     }
@@ -184,12 +188,8 @@ impl<B: Body> Body for &mut B {
     }
 }
 
-/// A reply as decoded: SEQUENCE's result, the status of the whole, the others' results.
-struct Reply<R> {
-    sequence: core::result::Result<SequenceRes, Status>,
-    status: Status,
-    res: R,
-}
+/// A reply as decoded: SEQUENCE's result and the others'.
+type Reply<R> = Answer<(core::result::Result<SequenceRes, Status>, R)>;
 
 /// A call through the client's session (`struct nfs4_call_sync_data` and its asynchronous kin).
 pub(crate) struct Exchange<B: Body> {
@@ -286,16 +286,16 @@ impl<B: Body> Exchange<B> {
     /// Reads the reply; that to a call which was not sent is made up.
     fn take_reply(&mut self, xdr: Option<&mut Decoder<'_>>) -> XdrResult {
         let cut = self.plan.cut();
-        let (status, (sequence, res)) = match xdr {
+        self.reply = Some(match xdr {
             Some(xdr) => self.ops.decode_cut(cut, xdr),
             None => Decoder::with_nothing(|xdr| self.ops.decode_cut(cut, xdr)),
-        }?;
-        self.reply = Some(Reply {
-            sequence,
-            status,
-            res,
-        });
+        }?);
         Ok(())
+    }
+
+    /// Whether a reply with an error is one all the same.
+    fn is_answered(&self, reply: &Reply<<B::Ops as Ops>::Res>) -> bool {
+        has_changed_names(&self.ops, reply.succeeded) || self.body.is_answered(&reply.res.1)
     }
 
     fn finish(&mut self, res: Result<<B::Ops as Ops>::Res>) {
@@ -334,7 +334,7 @@ impl<B: Body> Exchange<B> {
         let Some(slot) = self.held.as_mut() else {
             return true;
         };
-        let reply = self.reply.as_ref().map(|r| &r.sequence);
+        let reply = self.reply.as_ref().map(|reply| &reply.res.0);
         if let Some(Err(status)) = reply {
             self.client.sequence_status(*status);
         }
@@ -508,7 +508,7 @@ impl<B: Body> RpcCall for Exchange<B> {
         match &self.reply {
             Some(reply) if !reply.status.is_ok() => {
                 let status = reply.status;
-                if self.body.is_answered(&reply.res) {
+                if self.is_answered(reply) {
                     self.client.operation_status(status);
                 } else if !self.operation_failed(task, status) {
                     return;
@@ -523,10 +523,11 @@ impl<B: Body> RpcCall for Exchange<B> {
         }
         if let Some(reply) = self.reply.take() {
             self.trace(reply.status.0 as i32);
-            if let Err(status) = reply.sequence {
+            let (sequence, res) = reply.res;
+            if let Err(status) = sequence {
                 self.body.sequence_failed(status);
             }
-            self.finish(Ok(reply.res));
+            self.finish(Ok(res));
         }
     }
 }

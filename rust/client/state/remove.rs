@@ -80,10 +80,9 @@ impl<'a> Body for RemoveBody<'a> {
         Ok(())
     }
 
-    fn is_answered(&self, (close, _, remove, _): &<RemoveOps<'a> as Ops>::Res) -> bool {
-        // Removed it is, whatever became of the question behind that: it must not be removed twice. Or it has not been yet, and what is in
-        // the way is.
-        remove.is_ok() || matches!(close, Some((putfh, close)) if putfh.is_err() || close.is_err())
+    fn is_answered(&self, (close, ..): &<RemoveOps<'a> as Ops>::Res) -> bool {
+        // The file has not been removed yet: what is in the way is.
+        matches!(close, Some((putfh, close)) if putfh.is_err() || close.is_err())
     }
 
     fn finish(&mut self, res: Result<<RemoveOps<'a> as Ops>::Res>) {

@@ -70,6 +70,11 @@ impl<'a> Body for SetattrBody<'a> {
         Ok(())
     }
 
+    fn is_answered(&self, (_, _, setattr, _): &<SetattrOps<'a> as Ops>::Res) -> bool {
+        // Somebody may append to the file meanwhile: it must not be cut twice.
+        setattr.is_ok()
+    }
+
     fn finish(&mut self, res: Result<<SetattrOps<'a> as Ops>::Res>) {
         self.res = res;
     }
