@@ -51,6 +51,7 @@ pub(crate) use {
             LockState, //
         },
         open::{
+            mark,
             Bulk,
             Create,
             OpenRequest,

@@ -549,6 +549,11 @@ impl Server {
         self.client.call(self.how(cred), ops)
     }
 
+    /// The same for what does harm if it is run twice: tells besides whether that may have been so.
+    pub(crate) fn call_once<O: Ops>(&self, cred: &Credential, ops: O) -> Result<(O::Res, bool)> {
+        self.client.call_once(self.how(cred), ops)
+    }
+
     /// The same for a reply with bulk data, which is then read from `pages`.
     pub(crate) fn call_pages<'p, O: Ops>(
         &self,

@@ -13,6 +13,7 @@ use rnfs4_proto::types::ChangeInfo;
 
 use super::{
     beginning::Beginning,
+    create::with_mode,
     dir::changed,
     file::{
         reads_only,
@@ -25,10 +26,7 @@ use super::{
         splice, //
     },
     making,
-    namei::{
-        check_name,
-        with_mode, //
-    },
+    namei::check_name,
     refresh,
     ChildDentry,
     Dentry,

@@ -17,6 +17,7 @@ use rnfs4_proto::{
 use super::{
     access,
     atomic_open,
+    create,
     inode::{
         refresh,
         stat, //
@@ -82,15 +83,15 @@ impl InodeOperations for Dir {
     }
 
     fn mkdir(dir: &Inode, dentry: &ChildDentry, mode: u16) -> Result<Option<ARef<Dentry>>> {
-        namei::mkdir(dir, dentry, mode)
+        create::mkdir(dir, dentry, mode)
     }
 
     fn symlink(dir: &Inode, dentry: &ChildDentry, target: &CStr) -> Result {
-        namei::symlink(dir, dentry, target)
+        create::symlink(dir, dentry, target)
     }
 
     fn mknod(dir: &Inode, dentry: &ChildDentry, mode: u16, major: u32, minor: u32) -> Result {
-        namei::mknod(dir, dentry, mode, major, minor)
+        create::mknod(dir, dentry, mode, major, minor)
     }
 
     fn link(old: &Dentry, dir: &Inode, dentry: &ChildDentry) -> Result {

@@ -119,13 +119,14 @@ pub(super) struct Found {
     /// Its attributes.
     pub(super) attrs: Attrs,
     /// ACCESS4_* that the caller has, if the server told: who looks up a directory goes on into it.
-    access: Option<u32>,
+    pub(super) access: Option<u32>,
     /// Before it was asked for.
     pub(super) sent: Stamp,
 }
 
 impl Found {
-    fn set_access(&self, inode: &Inode) {
+    /// Takes note of what the caller may do.
+    pub(super) fn set_access(&self, inode: &Inode) {
         if let Some(access) = self.access {
             inode.info().access.set(&current_cred(), access);
         }

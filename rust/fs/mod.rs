@@ -3,7 +3,7 @@
 //! The file system: what the VFS asks for, in terms of what the client offers.
 //!
 //! One file a subject: [`mount`] and [`options`] make a superblock, [`inode`] and [`attrs`] keep what is known of a file,
-//! [`access`] what its users may do, [`lookup`], [`atomic_open`], [`namei`] and [`silly`] deal with names, [`submount`] with
+//! [`access`] what its users may do, [`lookup`], [`atomic_open`], [`create`], [`namei`] and [`silly`] deal with names, [`submount`] with
 //! where another file system begins, [`readdir`], [`listing`] and [`symlink`] with what directories and links hold, [`file`], [`read`],
 //! [`beginning`], [`write`], [`rider`], [`making`], [`commit`] and [`direct`] with data, [`lock`] with locks.
 //!
@@ -16,6 +16,7 @@ mod atomic_open;
 mod attrs;
 mod beginning;
 mod commit;
+mod create;
 mod dir;
 mod direct;
 mod file;

@@ -13,36 +13,24 @@ use rnfs4_proto::{
         Attrs, //
     },
     ops::{
-        attr::{
-            Access as AccessOp,
-            Getattr, //
-        },
+        attr::Getattr,
         dir::{
-            Create,
-            CreateType,
             Link,
             Rename, //
         },
         fh::{
-            Getfh,
             Putfh,
             Restorefh,
             Savefh, //
         },
     },
-    setattrs::SetAttrs,
     status::Status,
-    types::{
-        Fh,
-        LINK_MAX, //
-    },
+    types::Fh, //
 };
 
 use super::{
-    access::DIR_ACCESS,
     dir::changed,
     inode::{
-        fhget,
         note_error,
         refresh, //
     },
@@ -61,31 +49,8 @@ use super::{
 };
 use crate::{
     client::StatusExt,
-    sys::{
-        cred::{
-            current_cred,
-            current_umask, //
-        },
-        fs::mode, //
-    },
+    sys::cred::current_cred, //
 };
-
-/// The attributes of something new in `dir` with these mode bits, which the VFS has not taken the umask off: it has no say where
-/// `dir` has a default ACL, which is the server's to know.
-pub(super) fn with_mode(dir: &Inode, mode: u16) -> SetAttrs {
-    let (mode, umask) = (u32::from(mode) & 0o7777, current_umask());
-    if dir.server().knows_umask() {
-        return SetAttrs {
-            mode: Some(mode),
-            umask: Some(umask),
-            ..SetAttrs::default()
-        };
-    }
-    SetAttrs {
-        mode: Some(mode & !umask),
-        ..SetAttrs::default()
-    }
-}
 
 /// Fails where the server would refuse the name for its length.
 pub(super) fn check_name(dir: &Inode, dentry: &ChildDentry) -> Result {
@@ -95,100 +60,13 @@ pub(super) fn check_name(dir: &Inode, dentry: &ChildDentry) -> Result {
     Ok(())
 }
 
-/// Makes anything but a regular file.
-fn create(
-    dir: &Inode,
-    dentry: &ChildDentry,
-    kind: CreateType<'_>,
-    attrs: SetAttrs,
-) -> Result<Option<ARef<Dentry>>> {
-    check_name(dir, dentry)?;
-    let is_dir = matches!(kind, CreateType::Dir);
-    let sent = Stamp::now();
-    let ops = (
-        Putfh(dir.fh()),
-        Savefh,
-        Create {
-            kind,
-            name: dentry.name(),
-            attrs,
-        },
-        Getfh,
-        Getattr(request::INODE),
-        is_dir.then_some(AccessOp(DIR_ACCESS)),
-        Restorefh,
-        Getattr(request::CHANGED),
-    );
-    let (putfh, _, create, fh, attrs, access, _, dir_attrs) =
-        dir.server().call(&current_cred(), ops)?;
-    let create = putfh
-        .and(create)
-        .errno()
-        .inspect_err(|e| failed(dir, dentry, *e))?;
-    changed(dir, &create.change, dir_attrs);
-    let (fh, attrs, sent) = match (fh, attrs) {
-        (Ok(fh), Ok(attrs)) => (fh, attrs, sent),
-        // It was made; what it is the server did not tell along with that.
-        _ => match ask(dir, dentry.name()) {
-            Ok(Some(found)) => (found.fh, found.attrs, found.sent),
-            other => {
-                dentry.d_drop();
-                return Err(other.err().unwrap_or(ENOENT));
-            }
-        },
-    };
-    let inode = fhget(dir.sb(), &fh, &attrs, Origin::Fetched(sent))?;
-    if let Some(Ok(access)) = access {
-        // Who makes a directory goes on into it.
-        inode.info().access.set(&current_cred(), access.access);
-    }
-    splice(dir, dentry, inode)
-}
-
 /// Takes note of a failed change to a name: what was believed of it may be wrong.
-fn failed(dir: &Inode, dentry: &Dentry, e: Error) {
+pub(super) fn failed(dir: &Inode, dentry: &Dentry, e: Error) {
     note_error(dir, e);
     if e == ENOENT || e == EEXIST || e == ESTALE {
         dir.info().attrs.expire();
         dentry.set_time(0);
     }
-}
-
-/// Answers `->mkdir()`.
-pub(super) fn mkdir(dir: &Inode, dentry: &ChildDentry, mode: u16) -> Result<Option<ARef<Dentry>>> {
-    create(dir, dentry, CreateType::Dir, with_mode(dir, mode))
-}
-
-/// Answers `->symlink()`.
-pub(super) fn symlink(dir: &Inode, dentry: &ChildDentry, target: &CStr) -> Result {
-    let target = target.to_bytes();
-    if target.len() > LINK_MAX {
-        return Err(ENAMETOOLONG);
-    }
-    let attrs = SetAttrs {
-        mode: Some(0o777),
-        ..SetAttrs::default()
-    };
-    create(dir, dentry, CreateType::Link(target), attrs).map(drop)
-}
-
-/// Answers `->mknod()`; `mode` has the type.
-pub(super) fn mknod(
-    dir: &Inode,
-    dentry: &ChildDentry,
-    mode_bits: u16,
-    major: u32,
-    minor: u32,
-) -> Result {
-    let kind = match mode_bits & mode::S_IFMT {
-        mode::S_IFBLK => CreateType::Blk(major, minor),
-        mode::S_IFCHR => CreateType::Chr(major, minor),
-        mode::S_IFIFO => CreateType::Fifo,
-        mode::S_IFSOCK => CreateType::Sock,
-        mode::S_IFREG | 0 => return super::atomic_open::create(dir, dentry, mode_bits),
-        _ => return Err(EINVAL),
-    };
-    create(dir, dentry, kind, with_mode(dir, mode_bits)).map(drop)
 }
 
 /// Answers `->link()`.
@@ -213,19 +91,24 @@ pub(super) fn link_to(inode: &Inode, dir: &Inode, dentry: &ChildDentry) -> Resul
         Getattr(request::INODE),
     );
     let sent = Stamp::now();
-    let (putfh, before, _, put_dir, link, dir_attrs, _, attrs) =
-        dir.server().call(&current_cred(), ops)?;
+    let ((putfh, before, _, put_dir, link, dir_attrs, _, attrs), before_that) =
+        dir.server().call_once(&current_cred(), ops)?;
     let before = putfh
         .and(before)
         .errno()
         .inspect_err(|e| note_error(inode, *e))?;
     // What others have written must not pass for a change of ours.
     refresh(inode, &before, Origin::Fetched(sent))?;
-    let link = put_dir
-        .and(link)
-        .errno()
-        .inspect_err(|e| failed(dir, dentry, *e))?;
-    changed(dir, &link, dir_attrs);
+    let link = put_dir.and(link).errno();
+    if let Err(e) = &link {
+        failed(dir, dentry, *e);
+        if before_that && *e == EEXIST && is_name_of(dir, dentry.name(), inode) {
+            // An earlier request had done it, whose answer went with its session.
+            inode.info().attrs.barrier();
+            return Ok(());
+        }
+    }
+    changed(dir, &link?, dir_attrs);
     match attrs {
         // Another name is no reason to drop cached data.
         Ok(attrs) => refresh(inode, &attrs, Origin::OwnChange)?,
@@ -237,7 +120,7 @@ pub(super) fn link_to(inode: &Inode, dir: &Inode, dentry: &ChildDentry) -> Resul
 /// Removes a name at the server.
 fn remove(dir: &Inode, dentry: &ChildDentry) -> Result {
     let file = dentry.inode().filter(|inode| inode.is_reg());
-    let (remove, dir_attrs) = dir
+    let removed = dir
         .server()
         .remove(
             &current_cred(),
@@ -246,7 +129,10 @@ fn remove(dir: &Inode, dentry: &ChildDentry) -> Result {
             file.map(|inode| inode.fh()),
         )
         .inspect_err(|e| failed(dir, dentry, *e))?;
-    changed(dir, &remove, dir_attrs);
+    match removed {
+        Some((remove, dir_attrs)) => changed(dir, &remove, dir_attrs),
+        None => dir.info().attrs.expire(),
+    }
     if let Some(inode) = dentry.inode() {
         lost_name(inode);
     }

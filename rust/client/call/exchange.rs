@@ -124,6 +124,10 @@ pub(crate) trait Body {
         Ok(())
     }
 
+    /// The call is to be sent again, and the server may have run it already: the answer, if there was one, went with the session. Must not
+    /// block.
+    fn may_have_run(&mut self) {}
+
     /// Many states' recovery in one call: what an error means is decided state by state, by who made the call. It may be run
     /// twice, so the server need not keep its reply.
     fn is_batch(&self) -> bool {
@@ -169,6 +173,10 @@ impl<B: Body> Body for &mut B {
 
     fn refresh(&mut self, ops: &mut Self::Ops) -> Result {
         (**self).refresh(ops)
+    }
+
+    fn may_have_run(&mut self) {
+        (**self).may_have_run();
     }
 
     fn is_batch(&self) -> bool {
@@ -349,12 +357,18 @@ impl<B: Body> Exchange<B> {
         match action {
             SeqAction::Done | SeqAction::Fail(_) => return true,
             SeqAction::RetrySameSlot { after_ms } => self.resend(task, after_ms),
-            SeqAction::RetryNewSlot { after_ms, .. } => self.again(task, after_ms),
+            SeqAction::RetryNewSlot { after_ms, .. } => {
+                if reply.is_none() {
+                    self.body.may_have_run();
+                }
+                self.again(task, after_ms);
+            }
             SeqAction::ResetSession | SeqAction::BindConn => {
                 self.client.session_lost(action == SeqAction::BindConn);
                 if self.privileged {
                     return true;
                 }
+                self.body.may_have_run();
                 self.again(task, 0);
             }
         }

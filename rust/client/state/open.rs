@@ -168,6 +168,14 @@ pub(super) const FILE_ACCESS: u32 =
 /// Nanoseconds in a second.
 const NSEC_PER_SEC: u64 = 1_000_000_000;
 
+/// A time of access by which its maker knows again what he has made: now, by our clock, and a fraction of a second by chance.
+pub(crate) fn mark() -> NfsTime {
+    NfsTime {
+        sec: wall_seconds(),
+        nsec: (random_u64() % NSEC_PER_SEC) as u32,
+    }
+}
+
 /// OPEN, and what is to be known of the file. Then the file's beginning, or the directory's attributes: what these two say of the
 /// directory is one thing if nobody else changes it, and OPEN's own word tells whether that is so.
 type OpenOps = (
@@ -424,10 +432,7 @@ impl Way {
             Some(create) if create.exclusive => {
                 let verifier = Verifier(random_u64().to_be_bytes());
                 let (now, behind) = create.attrs.for_exclusive(exclusive);
-                let mark = NfsTime {
-                    sec: wall_seconds(),
-                    nsec: (random_u64() % NSEC_PER_SEC) as u32,
-                };
+                let mark = mark();
                 let behind = SetAttrs {
                     atime: Some(SetTime::Client(mark)),
                     mtime: Some(SetTime::Server),

@@ -57,6 +57,7 @@ const fn class_of(op: u32) -> OpClass {
 struct Plain<'a, O: Ops> {
     class: OpClass,
     pages: Option<&'a PageVec>,
+    twice: bool,
     res: Result<O::Res>,
 }
 
@@ -69,6 +70,10 @@ impl<O: Ops> Body for Plain<'_, O> {
 
     fn pages(&self) -> Option<&PageVec> {
         self.pages
+    }
+
+    fn may_have_run(&mut self) {
+        self.twice = true;
     }
 
     fn finish(&mut self, res: Result<O::Res>) {
@@ -111,25 +116,45 @@ impl Client {
         self.call_as(how, class, ops)
     }
 
+    /// The same, and whether an earlier request of it may have been run whose answer went with its session.
+    pub(crate) fn call_once<O: Ops>(
+        self: &Arc<Self>,
+        how: How<'_>,
+        ops: O,
+    ) -> Result<(O::Res, bool)> {
+        let class = class_of(ops.main_op());
+        self.call_plain(how, class, ops)
+    }
+
     /// The same, where the operations alone do not tell which errors may come.
-    ///
-    /// Not inlined, as everything on the way of a synchronous call: its callbacks run on the same stack, on which there is no room
-    /// for what was only needed to make it.
-    #[inline(never)]
     pub(crate) fn call_as<O: Ops>(
         self: &Arc<Self>,
         how: How<'_>,
         class: OpClass,
         ops: O,
     ) -> Result<O::Res> {
+        self.call_plain(how, class, ops).map(|(res, _)| res)
+    }
+
+    /// Not inlined, as everything on the way of a synchronous call: its callbacks run on the same stack, on which there is no room
+    /// for what was only needed to make it.
+    #[inline(never)]
+    fn call_plain<O: Ops>(
+        self: &Arc<Self>,
+        how: How<'_>,
+        class: OpClass,
+        ops: O,
+    ) -> Result<(O::Res, bool)> {
         let body = Plain {
             class,
             pages: how.pages,
+            twice: false,
             res: Err(EIO),
         };
         let mut call = self.prepare_call(Room::new()?, &how, ops, body);
         self.run_call(&how, &mut call);
-        core::mem::replace(&mut call.body.res, Err(EIO))
+        let res = core::mem::replace(&mut call.body.res, Err(EIO))?;
+        Ok((res, call.body.twice))
     }
 
     /// The same with a body that knows more than the operations; its `finish()` has been called on return.

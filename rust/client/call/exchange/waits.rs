@@ -155,6 +155,7 @@ impl<B: Body> Exchange<B> {
             Unparked::GoOn => true,
             Unparked::Sleeping => false,
             Unparked::Gone => {
+                self.body.may_have_run();
                 self.release_slot();
                 task.clear_sent();
                 true
