@@ -12,6 +12,7 @@
 //!   back-off arithmetic, the accounting of calls in flight.
 //! * [`together`]: what goes along with a call that is made anyway.
 //! * [`late_close`]: how long what nobody has open any more is kept open.
+//! * [`names`]: owners and groups that the server calls by name.
 //! * [`fault`]: which operation is to fail on purpose, for tests.
 //!
 //! "RFC" without a number is RFC 8881; RFC 7862 is NFSv4.2.
@@ -29,6 +30,8 @@ pub mod compound;
 pub mod fault;
 #[path = "proto/late_close.rs"]
 pub mod late_close;
+#[path = "proto/names.rs"]
+pub mod names;
 #[path = "proto/op.rs"]
 pub mod op;
 #[path = "proto/ops/mod.rs"]

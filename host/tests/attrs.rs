@@ -9,7 +9,8 @@ mod common;
 use common::{VecSink, Watched, X};
 use proptest::prelude::*;
 use rnfs4_proto::{
-    attrs::{fattr4, request, Attrs, FsAttrs, Owner, FATTR_MAX},
+    attrs::{fattr4, request, Attrs, FsAttrs, FATTR_MAX},
+    names::Owner,
     setattrs::{SetAttrs, SetTime},
     types::{Bitmap, Fsid, NfsTime, NfsType},
     xdr::{Source, XdrError, XdrResult},
@@ -81,7 +82,7 @@ fn an_inode_in_full() {
         "the type is no part of the mode"
     );
     assert_eq!(a.owner, Owner::Id(1000));
-    assert_eq!(a.group, Owner::Name);
+    assert_eq!(a.group, Owner::Name(0));
     assert_eq!((a.rdev, a.space_used), ((8, 1), 8192));
     let at = |sec, nsec| NfsTime { sec, nsec };
     assert_eq!(
@@ -179,7 +180,7 @@ fn owners_are_numbers_names_or_nobody() {
         b"",
         &[b'n'; 1024],
     ] {
-        assert_eq!(owner(name), Owner::Name, "{name:?}");
+        assert_eq!(owner(name), Owner::Name(0), "{name:?}");
     }
     let x = fattr(
         &[0, 1 << (fattr4::OWNER - 32)],

@@ -23,6 +23,8 @@
 #include <linux/fs_parser.h>
 #include <linux/fs_struct.h>
 #include <linux/iversion.h>
+#include <linux/key-type.h>
+#include <linux/keyctl.h>
 #include <linux/kthread.h>
 #include <linux/mount.h>
 #include <linux/namei.h>
@@ -55,6 +57,7 @@
 #include <linux/workqueue.h>
 #include <linux/writeback.h>
 #include <linux/xattr.h>
+#include <keys/user-type.h>
 #include <net/net_namespace.h>
 
 #include "trace_calls.h"

@@ -6,10 +6,12 @@
 //! * [`call`]: how a compound gets its answer.
 //! * [`state`]: opens and locks.
 //! * [`recovery`]: the lease, and what is done when it or the server is lost.
+//! * [`idmap`]: owners by name.
 //! * [`observe`]: what the client tells of itself. [`fault`]: what goes wrong on purpose.
 
 mod call;
 mod fault;
+mod idmap;
 mod nfs_client;
 mod observe;
 mod params;
@@ -26,6 +28,7 @@ pub(crate) use {
             StatusExt, //
         },
     },
+    idmap::NOBODY,
     observe::iostats::{
         IoBytes,
         IoEvent, //

@@ -17,6 +17,7 @@ use kernel::{
 };
 
 use super::{
+    idmap::Idmap,
     nfs_client::{
         Client,
         TEARDOWN, //
@@ -43,6 +44,7 @@ struct Entry {
 pub(crate) struct Registry {
     queue: OwnedQueue,
     patient: OwnedQueue,
+    idmap: Arc<Idmap>,
     debugfs: Arc<Root>,
     /// Clients made so far.
     made: Atomic<u64>,
@@ -72,11 +74,13 @@ impl Registry {
     pub(crate) fn new() -> Result<Arc<Self>> {
         let queue = OwnedQueue::new(c"rnfs4")?;
         let patient = OwnedQueue::new(c"rnfs4_patient")?;
+        let idmap = Idmap::new()?;
         let debugfs = Arc::new(Root::new(c"rnfs4"), GFP_KERNEL)?;
         Arc::pin_init(
             pin_init!(Self {
                 queue,
                 patient,
+                idmap,
                 debugfs,
                 made: Atomic::new(0),
                 clients <- new_mutex!(KVec::new()),
@@ -95,6 +99,11 @@ impl Registry {
     /// The queue for work that may wait for a server, and that others of its kind may have to wait for.
     pub(crate) fn patient(&self) -> &OwnedQueue {
         &self.patient
+    }
+
+    /// The names of owners.
+    pub(super) fn idmap(&self) -> &Arc<Idmap> {
+        &self.idmap
     }
 
     /// Where the clients' files are.

@@ -136,6 +136,8 @@ pub(crate) struct Server {
     change_grows: bool,
     /// Operations of NFSv4.2 that the server does not have, as far as is known, as bits from [`FIRST_OF_42`] on.
     lacking: Atomic<u32>,
+    /// The server takes no numbers for owners.
+    pub(super) wants_names: Atomic<bool>,
     /// Directories that somebody has mounted, by what they were called then.
     #[pin]
     roots: Mutex<KVec<Root>>,
@@ -350,6 +352,7 @@ impl Server {
                 change_grows: info.has(fattr4::CHANGE_ATTR_TYPE)
                     && info.change_attr_type != CHANGE_TYPE_IS_UNDEFINED,
                 lacking: Atomic::new(if minorversion < 2 { u32::MAX } else { 0 }),
+                wants_names: Atomic::new(false),
                 roots <- new_mutex!(KVec::new()),
                 max_file_size: if info.maxfilesize == 0 { i64::MAX as u64 } else { info.maxfilesize },
                 io: IoStats::new(),
@@ -556,7 +559,7 @@ impl Server {
 
     /// The same for a reply with bulk data, which is then read from `pages`.
     pub(crate) fn call_pages<'p, O: Ops>(
-        &self,
+        &'p self,
         cred: &Credential,
         ops: O,
         pages: &'p PageVec,
@@ -566,7 +569,8 @@ impl Server {
             ..self.how(cred)
         };
         let res = self.client.call(how, ops)?;
-        Ok((res, PagedReply::new(pages, pages.len())?))
+        let names = &**self.client.registry().idmap();
+        Ok((res, PagedReply::new(pages, pages.len(), names)?))
     }
 
     /// Whether there is a connection to the server now.

@@ -91,6 +91,8 @@ pub(super) struct Known {
     pub(super) blurred: bool,
     /// For directories: changes when names may have changed in a way that we do not know. Never 0.
     pub(super) names: u64,
+    /// Whose the object is was not to be known when the server told: it is to be asked again.
+    pub(super) unnamed: bool,
     trust: Trust,
     /// When the server last spoke of the inode.
     checked: Jiffies,
@@ -148,6 +150,7 @@ impl AttrCache {
                 blurred: false,
                 // No dentry that outlived another inode may take its mark for one of this inode's.
                 names: Stamp::advance().0,
+                unnamed: false,
                 trust: Trust::None,
                 checked: jiffies(),
                 timeo: 0,
@@ -252,7 +255,9 @@ pub(super) enum Verdict {
 
 impl Known {
     fn expired(&self, needed: Trust) -> bool {
-        self.trust < needed || jiffies().wrapping_sub(self.checked) >= self.timeo
+        self.trust < needed
+            || (self.unnamed && needed == Trust::All)
+            || jiffies().wrapping_sub(self.checked) >= self.timeo
     }
 
     /// Weighs a reply that has the change attribute `change`, if any, and takes note of its time and of that.
@@ -284,6 +289,7 @@ impl Known {
             Origin::OwnWrite | Origin::OwnChange => self.barrier = Stamp::advance(),
         }
         self.checked = now;
+        self.unnamed &= !full;
         let Some(change) = change else {
             // A server without change attribute has no better sign than the times, which come with each answer.
             self.trust = Trust::All;

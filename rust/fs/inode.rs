@@ -12,9 +12,9 @@ use rnfs4_proto::{
     attrs::{
         fattr4,
         request,
-        Attrs,
-        Owner, //
+        Attrs, //
     },
+    names::Owner,
     ops::{
         attr::Getattr,
         fh::Putfh,
@@ -50,7 +50,8 @@ use crate::{
     client::{
         IoEvent,
         Server,
-        StatusExt, //
+        StatusExt,
+        NOBODY, //
     },
     sys::{
         cred::current_cred,
@@ -68,9 +69,6 @@ use crate::{
         },
     },
 };
-
-/// Who owns what the server gives a name that is no number.
-const NOBODY: u32 = 65534;
 
 /// What a program's memory is best aligned to for `O_DIRECT`, in bytes; the offset is, to a page. It is no must: the C client gives
 /// the same.
@@ -132,13 +130,6 @@ fn type_bits(typ: NfsType) -> Option<u16> {
     })
 }
 
-fn id(owner: Owner) -> u32 {
-    match owner {
-        Owner::Id(id) => id,
-        Owner::Name => NOBODY,
-    }
-}
-
 /// A time as the VFS has it.
 pub(super) fn timespec(t: NfsTime) -> Timespec {
     Timespec {
@@ -169,6 +160,9 @@ pub(super) fn fhget_with(
         return Err(EIO);
     }
     let bits = type_bits(attrs.typ).ok_or(EIO)?;
+    if Server::is_named(attrs) {
+        return fhget_named(sb, fh, attrs, origin, beginning);
+    }
     match sb.iget5_locked(&Key { fh, typ: attrs.typ })? {
         IGet::Cached(inode) => {
             refresh(&inode, attrs, origin)?;
@@ -176,6 +170,19 @@ pub(super) fn fhget_with(
         }
         IGet::New(new) => fill(new, bits, attrs, origin, beginning),
     }
+}
+
+/// Before the inode is there, for which others may wait.
+#[cold]
+fn fhget_named(
+    sb: &SuperBlock,
+    fh: &Fh,
+    attrs: &Attrs,
+    origin: Origin,
+    beginning: Option<(Beginning, ReadRes)>,
+) -> Result<ARef<Inode>> {
+    let attrs = sb.info().server.number(attrs);
+    fhget_with(sb, fh, &attrs, origin, beginning)
 }
 
 /// The directory of this handle, if it is cached. May sleep.
@@ -228,6 +235,10 @@ fn fill(
             new.init_special(bits, major, minor);
         }
     }
+    let mut owned = new.lock_attrs();
+    owned.set_uid(NOBODY);
+    owned.set_gid(NOBODY);
+    drop(owned);
     refresh(&new, attrs, origin)?;
     // Nothing of a new inode is cached yet.
     let mut known = new.info().attrs.lock();
@@ -261,10 +272,13 @@ pub(super) fn check_ghost(inode: &Inode, a: &Attrs, ours: u32) -> Result {
 }
 
 /// Brings the inode up to date with attributes that came from the server (`nfs_refresh_inode`). `ESTALE` when they are of
-/// another object. Does not sleep.
+/// another object. Does not sleep but where the server calls owners by name, and not in writeback then.
 ///
 /// Where others have changed a file, what is cached of its data is no longer believed: see [`revalidate_mapping`].
 pub(crate) fn refresh(inode: &Inode, a: &Attrs, origin: Origin) -> Result {
+    if Server::is_named(a) {
+        return refresh_named(inode, a, origin);
+    }
     let info = inode.info();
     if !same_object(inode, a) {
         info.attrs.set_stale();
@@ -323,13 +337,25 @@ pub(crate) fn refresh(inode: &Inode, a: &Attrs, origin: Origin) -> Result {
             access_changed = true;
         }
     }
-    if a.has(fattr4::OWNER) && new.uid() != id(a.owner) {
-        new.set_uid(id(a.owner));
-        access_changed = true;
+    if a.has(fattr4::OWNER) {
+        match a.owner {
+            Owner::Id(uid) if new.uid() != uid => {
+                new.set_uid(uid);
+                access_changed = true;
+            }
+            Owner::Id(_) => {}
+            Owner::Name(_) => known.unnamed = true,
+        }
     }
-    if a.has(fattr4::OWNER_GROUP) && new.gid() != id(a.group) {
-        new.set_gid(id(a.group));
-        access_changed = true;
+    if a.has(fattr4::OWNER_GROUP) {
+        match a.group {
+            Owner::Id(gid) if new.gid() != gid => {
+                new.set_gid(gid);
+                access_changed = true;
+            }
+            Owner::Id(_) => {}
+            Owner::Name(_) => known.unnamed = true,
+        }
     }
     if a.has(fattr4::NUMLINKS) && new.nlink() != a.nlink {
         new.set_nlink(a.nlink);
@@ -353,6 +379,11 @@ pub(crate) fn refresh(inode: &Inode, a: &Attrs, origin: Origin) -> Result {
         info.access.forget();
     }
     Ok(())
+}
+
+#[cold]
+fn refresh_named(inode: &Inode, a: &Attrs, origin: Origin) -> Result {
+    refresh(inode, &inode.server().number(a), origin)
 }
 
 /// Asks the server for the attributes (`__nfs_revalidate_inode`). May sleep; killable.

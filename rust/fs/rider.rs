@@ -65,9 +65,10 @@ impl Rider {
         let closing = self.closing.as_ref();
         let may_close = closing.is_none_or(|it| last.takes_close() && Arc::ptr_eq(it, ctx));
         // The server takes all of a compound as one caller's.
-        let set = self.set.as_ref();
-        let may_set = set
-            .is_none_or(|(cred, _)| last.takes_setattr() && cred_fscmp(cred, ctx.cred()).is_eq());
+        let may_set = self.set.as_ref().is_none_or(|(cred, set)| {
+            let numbers = ctx.server().takes_numbers() || (set.uid.is_none() && set.gid.is_none());
+            numbers && last.takes_setattr() && cred_fscmp(cred, ctx.cred()).is_eq()
+        });
         may_close && may_set
     }
 

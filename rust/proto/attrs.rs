@@ -7,6 +7,10 @@
 //! values do not fill the announced length exactly, is refused.
 
 use crate::{
+    names::{
+        Kind,
+        Owner, //
+    },
     types::{
         Bitmap,
         Fh,
@@ -175,36 +179,9 @@ const VALUES_MAX: usize = 2 * opaque_max(OPAQUE_MAX) + 512;
 /// The most bytes of a `fattr4` on the wire.
 pub const FATTR_MAX: usize = Bitmap::XDR_MAX + 4 + VALUES_MAX;
 
-/// An owner or group as the server names it (RFC 5.9).
-///
-/// Names are not kept: nothing here knows whose they are, and attributes lie on the kernel's stack, several at a time.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub enum Owner {
-    /// A number, as AUTH_SYS has them.
-    Id(u32),
-    /// A name, usually `user@domain`.
-    #[default]
-    Name,
-}
-
-impl Owner {
-    /// Reads an owner string.
-    pub fn decode<S: Source>(s: &mut S) -> XdrResult<Self> {
-        Ok(parse_id(s.get_opaque(OPAQUE_MAX)?).map_or(Self::Name, Self::Id))
-    }
-}
-
-/// A decimal number without sign or leading zeroes (RFC 5.9). The largest one means "no id" in
-/// Linux, so it is none.
-fn parse_id(name: &[u8]) -> Option<u32> {
-    if name.is_empty() || (name.len() > 1 && name[0] == b'0') {
-        return None;
-    }
-    let id = name.iter().try_fold(0u32, |id, &c| {
-        let digit = c.is_ascii_digit().then(|| u32::from(c - b'0'))?;
-        id.checked_mul(10)?.checked_add(digit)
-    })?;
-    (id != u32::MAX).then_some(id)
+fn owner<S: Source>(s: &mut S, kind: Kind) -> XdrResult<Owner> {
+    let len = s.get_count(OPAQUE_MAX)?;
+    s.owner(len, kind)
 }
 
 /// Reads a `fattr4`: `value` is called for each attribute in the order of the numbers.
@@ -301,8 +278,8 @@ impl Attrs {
             fattr4::FILEID => self.fileid = s.get_u64()?,
             fattr4::MODE => self.mode = s.get_u32()? & 0o7777,
             fattr4::NUMLINKS => self.nlink = s.get_u32()?,
-            fattr4::OWNER => self.owner = Owner::decode(s)?,
-            fattr4::OWNER_GROUP => self.group = Owner::decode(s)?,
+            fattr4::OWNER => self.owner = owner(s, Kind::User)?,
+            fattr4::OWNER_GROUP => self.group = owner(s, Kind::Group)?,
             fattr4::RAWDEV => self.rdev = (s.get_u32()?, s.get_u32()?),
             fattr4::SPACE_USED => self.space_used = s.get_u64()?,
             fattr4::TIME_ACCESS => self.atime = NfsTime::decode(s)?,

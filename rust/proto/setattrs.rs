@@ -6,7 +6,8 @@ use crate::{
     attrs::fattr4,
     types::{
         Bitmap,
-        NfsTime, //
+        NfsTime,
+        OPAQUE_MAX, //
     },
     xdr::{
         align,
@@ -149,13 +150,12 @@ impl SetAttrs {
     }
 
     /// Bytes of the values.
-    fn len(&self) -> usize {
-        let id = |id: &Option<u32>| id.map_or(0, |id| 4 + align(Decimal::new(id).as_slice().len()));
+    fn len(&self, owners: [Option<&[u8]>; 2]) -> usize {
+        let text = |text: Option<&[u8]>| text.map_or(0, |text| 4 + align(text.len()));
         let time = |time: &Option<SetTime>| time.as_ref().map_or(0, SetTime::len);
         self.size.map_or(0, |_| 8)
             + self.plain_mode().map_or(0, |_| 4)
-            + id(&self.uid)
-            + id(&self.gid)
+            + owners.into_iter().map(text).sum::<usize>()
             + time(&self.atime)
             + time(&self.mtime)
             + self.mode_umask().map_or(0, |_| 8)
@@ -163,16 +163,28 @@ impl SetAttrs {
 
     /// Writes the `fattr4`.
     pub fn encode<S: Sink>(&self, s: &mut S) -> XdrResult {
+        let (uid, gid) = (self.uid.map(Decimal::new), self.gid.map(Decimal::new));
+        let owners = [&uid, &gid].map(|id| id.as_ref().map(Decimal::as_slice));
+        self.encode_with(owners, s)
+    }
+
+    /// The same, with other names for the owner and the group: each for the one that is to be set.
+    pub fn encode_by_name<S: Sink>(&self, owner: &[u8], group: &[u8], s: &mut S) -> XdrResult {
+        let owners = [self.uid.map(|_| owner), self.gid.map(|_| group)];
+        self.encode_with(owners, s)
+    }
+
+    fn encode_with<S: Sink>(&self, owners: [Option<&[u8]>; 2], s: &mut S) -> XdrResult {
         self.mask().encode(s)?;
-        s.put_u32(self.len() as u32)?;
+        s.put_u32(self.len(owners) as u32)?;
         if let Some(size) = self.size {
             s.put_u64(size)?;
         }
         if let Some(mode) = self.plain_mode() {
             s.put_u32(mode)?;
         }
-        for id in [self.uid, self.gid].into_iter().flatten() {
-            s.put_opaque(Decimal::new(id).as_slice(), Decimal::MAX)?;
+        for owner in owners.into_iter().flatten() {
+            s.put_opaque(owner, OPAQUE_MAX)?;
         }
         for time in [self.atime, self.mtime].into_iter().flatten() {
             time.encode(s)?;

@@ -6,6 +6,11 @@
 //! [`Decode`] put the types on top. A decoder believes nothing: each length is compared with the
 //! protocol's limit before anything is taken, so a hostile reply ends in an [`XdrError`].
 
+use crate::names::{
+    Kind,
+    Owner, //
+};
+
 /// Why a message could not be written or understood.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum XdrError {
@@ -66,6 +71,12 @@ pub trait Source {
     /// The next `len` bytes and their padding are bulk data, which the transport has put into the
     /// pages prepared for it. Returns how many are really there; decoding goes on behind them.
     fn pages(&mut self, len: u32) -> XdrResult<u32>;
+
+    /// The owner or group that the next `len` bytes name, at most [`MAX_TAKE`]. A name is not kept but where somebody wants to know it.
+    fn owner(&mut self, len: usize, _kind: Kind) -> XdrResult<Owner> {
+        let text = self.take(align(len))?.get(..len).ok_or(XdrError::Short)?;
+        Ok(Owner::numeric(text).unwrap_or_default())
+    }
 }
 
 impl<S: Sink + ?Sized> Sink for &mut S {
@@ -97,6 +108,10 @@ impl<S: Source + ?Sized> Source for &mut S {
 
     fn pages(&mut self, len: u32) -> XdrResult<u32> {
         (**self).pages(len)
+    }
+
+    fn owner(&mut self, len: usize, kind: Kind) -> XdrResult<Owner> {
+        (**self).owner(len, kind)
     }
 }
 
@@ -249,6 +264,11 @@ impl<S: Source + ?Sized> Source for Limited<'_, S> {
 
     fn pages(&mut self, _len: u32) -> XdrResult<u32> {
         Err(XdrError::Invalid)
+    }
+
+    fn owner(&mut self, len: usize, kind: Kind) -> XdrResult<Owner> {
+        self.left = self.left.checked_sub(align(len)).ok_or(XdrError::Invalid)?;
+        self.source.owner(len, kind)
     }
 }
 

@@ -7,6 +7,7 @@
 pub(crate) mod cred;
 pub(crate) mod debugfs;
 pub(crate) mod fs;
+pub(crate) mod keys;
 pub(crate) mod kthread;
 pub(crate) mod mm;
 pub(crate) mod net;

@@ -80,3 +80,23 @@ bool rnfs4_helper_current_was_killed(void)
 	/* The status as wait() shows it: the low bits are the signal. */
 	return current->flags & PF_EXITING && current->signal->group_exit_code & 0x7f;
 }
+
+bool rnfs4_helper_current_is_nofs(void)
+{
+	return current->flags & (PF_MEMALLOC | PF_MEMALLOC_NOFS | PF_MEMALLOC_NOIO);
+}
+
+const struct cred *rnfs4_helper_override_creds(const struct cred *cred)
+{
+	return override_creds(cred);
+}
+
+void rnfs4_helper_revert_creds(const struct cred *cred)
+{
+	revert_creds(cred);
+}
+
+const struct user_key_payload *rnfs4_helper_user_key_payload_rcu(const struct key *key)
+{
+	return user_key_payload_rcu(key);
+}

@@ -295,7 +295,10 @@ impl<B: Body> Exchange<B> {
     fn take_reply(&mut self, xdr: Option<&mut Decoder<'_>>) -> XdrResult {
         let cut = self.plan.cut();
         self.reply = Some(match xdr {
-            Some(xdr) => self.ops.decode_cut(cut, xdr),
+            Some(xdr) => {
+                let names = &**self.client.registry().idmap();
+                self.ops.decode_cut(cut, &mut xdr.with_names(names))
+            }
             None => Decoder::with_nothing(|xdr| self.ops.decode_cut(cut, xdr)),
         }?);
         Ok(())

@@ -16,12 +16,14 @@ use rnfs4_proto::{
     ops::{
         attr::{
             Getattr,
-            Setattr, //
+            Setattr,
+            SetattrByName, //
         },
         fh::Putfh, //
     },
     recovery::table::OpClass,
     setattrs::SetAttrs,
+    status::Status,
     types::{
         Fh,
         Stateid, //
@@ -34,14 +36,22 @@ use crate::client::{
         errno::StatusExt,
         exchange::Body, //
     },
+    idmap::Worded,
     server::Server,
 };
 
-type SetattrOps<'a> = (Putfh<&'a Fh>, Getattr, Setattr, Getattr);
+/// One of the two in the middle.
+type SetattrOps<'a> = (
+    Putfh<&'a Fh>,
+    Getattr,
+    Option<Setattr>,
+    Option<SetattrByName<'a>>,
+    Getattr,
+);
 
 /// A SETATTR in flight.
 struct SetattrBody<'a> {
-    fh: core::marker::PhantomData<&'a Fh>,
+    args: core::marker::PhantomData<&'a Fh>,
     state: Option<&'a Arc<OpenState>>,
     sent: Stateid,
     res: Result<<SetattrOps<'a> as Ops>::Res>,
@@ -65,14 +75,17 @@ impl<'a> Body for SetattrBody<'a> {
     fn refresh(&mut self, ops: &mut SetattrOps<'a>) -> Result {
         if let Some(state) = self.state {
             self.sent = state.stateid()?.of_any_seqid();
-            ops.2.stateid = self.sent;
+            let by_name = ops.3.as_mut().map(|it| &mut it.setattr);
+            if let Some(setattr) = ops.2.as_mut().or(by_name) {
+                setattr.stateid = self.sent;
+            }
         }
         Ok(())
     }
 
-    fn is_answered(&self, (_, _, setattr, _): &<SetattrOps<'a> as Ops>::Res) -> bool {
+    fn is_answered(&self, (_, _, setattr, by_name, _): &<SetattrOps<'a> as Ops>::Res) -> bool {
         // Somebody may append to the file meanwhile: it must not be cut twice.
-        setattr.is_ok()
+        matches!(setattr.as_ref().or(by_name.as_ref()), Some(Ok(_)))
     }
 
     fn finish(&mut self, res: Result<<SetattrOps<'a> as Ops>::Res>) {
@@ -90,25 +103,50 @@ impl Server {
         state: Option<&Arc<OpenState>>,
         attrs: SetAttrs,
     ) -> Result<(Attrs, Option<Attrs>)> {
+        let send = || {
+            let worded = self.word(&attrs)?;
+            self.send_setattr(cred, fh, state, attrs, &worded)
+        };
+        let mut sent = send()?;
+        if sent.1 == Err(Status::BADOWNER) && self.takes_numbers() {
+            self.want_names();
+            sent = send()?;
+        }
+        let (before, set, behind) = sent;
+        set.errno()?;
+        Ok((before, behind))
+    }
+
+    /// Returns what the file was before that, what came of it, and the attributes behind that.
+    fn send_setattr(
+        &self,
+        cred: &Credential,
+        fh: &Fh,
+        state: Option<&Arc<OpenState>>,
+        attrs: SetAttrs,
+        worded: &Worded,
+    ) -> Result<(Attrs, core::result::Result<(), Status>, Option<Attrs>)> {
+        let (setattr, by_name) = worded.op(Setattr {
+            stateid: Stateid::ANONYMOUS,
+            attrs,
+        });
         let ops = (
             Putfh(fh),
             Getattr(request::CHANGED),
-            Setattr {
-                stateid: Stateid::ANONYMOUS,
-                attrs,
-            },
+            setattr,
+            by_name,
             Getattr(request::INODE),
         );
         let mut body = SetattrBody {
-            fh: core::marker::PhantomData,
+            args: core::marker::PhantomData,
             state,
             sent: Stateid::ANONYMOUS,
             res: Err(EIO),
         };
         self.client().call_body(self.how(cred), ops, &mut body);
-        let (putfh, before, setattr, behind) = body.res?;
+        let (putfh, before, setattr, by_name, behind) = body.res?;
         let before = putfh.and(before).errno()?;
-        setattr.errno()?;
-        Ok((before, behind.ok()))
+        let set = setattr.or(by_name).transpose().map(drop);
+        Ok((before, set, behind.ok()))
     }
 }

@@ -16,6 +16,7 @@ use crate::{
         Stateid, //
     },
     xdr::{
+        opaque_max,
         Decode,
         Encode,
         Sink,
@@ -117,6 +118,44 @@ impl Op for Setattr {
 
     fn decode_err<S: Source>(&mut self, _status: Status, s: &mut S) -> XdrResult {
         self.set(s).map(|_| ())
+    }
+}
+
+/// SETATTR by servers that know owners by name alone: the same with these for the owner and the group that are to be set.
+#[derive(Clone, Copy, Debug)]
+pub struct SetattrByName<'a> {
+    /// All that is to be said otherwise.
+    pub setattr: Setattr,
+    /// For `uid`.
+    pub owner: &'a [u8],
+    /// For `gid`.
+    pub group: &'a [u8],
+}
+
+impl Op for SetattrByName<'_> {
+    const NUM: u32 = Setattr::NUM;
+    type Res = Bitmap;
+
+    fn args_max(&self) -> usize {
+        self.setattr.args_max() + opaque_max(self.owner.len()) + opaque_max(self.group.len())
+    }
+
+    fn res_max(&self) -> usize {
+        self.setattr.res_max()
+    }
+
+    fn encode<S: Sink>(&self, s: &mut S) -> XdrResult {
+        self.setattr.stateid.encode(s)?;
+        let attrs = &self.setattr.attrs;
+        attrs.encode_by_name(self.owner, self.group, s)
+    }
+
+    fn decode<S: Source>(&mut self, s: &mut S) -> XdrResult<Bitmap> {
+        self.setattr.set(s)
+    }
+
+    fn decode_err<S: Source>(&mut self, status: Status, s: &mut S) -> XdrResult {
+        self.setattr.decode_err(status, s)
     }
 }
 

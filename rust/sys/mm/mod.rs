@@ -20,7 +20,10 @@ mod writeback;
 pub(crate) use self::{
     folio::*,
     mapping::*,
-    nofs::NofsScope,
+    nofs::{
+        current_is_nofs,
+        NofsScope, //
+    },
     pages::PageVec,
     pieces::Pieces,
     readahead::Readahead,

@@ -34,3 +34,9 @@ impl Drop for NofsScope {
         unsafe { bindings::memalloc_nofs_restore(self.flags) };
     }
 }
+
+/// Tells whether the calling task is to allocate without entering a file system: others' memory, or their writeback, waits for it.
+pub(crate) fn current_is_nofs() -> bool {
+    // SAFETY: The helper looks at the current task only.
+    unsafe { bindings::current_is_nofs() }
+}

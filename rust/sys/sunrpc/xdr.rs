@@ -14,11 +14,19 @@ use kernel::{
     types::Opaque, //
 };
 use rnfs4_bindings as bindings;
-use rnfs4_proto::xdr::{
-    Sink,
-    Source,
-    XdrError,
-    XdrResult, //
+use rnfs4_proto::{
+    names::{
+        Kind,
+        Names,
+        Owner, //
+    },
+    xdr::{
+        align,
+        Sink,
+        Source,
+        XdrError,
+        XdrResult, //
+    },
 };
 
 use crate::sys::mm::PageVec;
@@ -128,6 +136,8 @@ impl Sink for Encoder<'_> {
 /// A reply being decoded.
 pub(crate) struct Decoder<'a> {
     xdr: NonNull<bindings::xdr_stream>,
+    /// Where names go.
+    names: Option<&'a dyn Names>,
     _borrow: PhantomData<&'a mut bindings::xdr_stream>,
 }
 
@@ -138,6 +148,16 @@ impl Decoder<'_> {
     pub(super) unsafe fn new(xdr: NonNull<bindings::xdr_stream>) -> Self {
         Self {
             xdr,
+            names: None,
+            _borrow: PhantomData,
+        }
+    }
+
+    /// The same reply, read by somebody who keeps the names in it.
+    pub(crate) fn with_names<'b>(&'b mut self, names: &'b dyn Names) -> Decoder<'b> {
+        Decoder {
+            xdr: self.xdr,
+            names: Some(names),
             _borrow: PhantomData,
         }
     }
@@ -172,11 +192,24 @@ impl Source for Decoder<'_> {
         // SAFETY: The stream is being decoded; the buffer's pages are those that the request prepared.
         Ok(unsafe { bindings::xdr_read_pages(self.xdr.as_ptr(), len) })
     }
+
+    fn owner(&mut self, len: usize, kind: Kind) -> XdrResult<Owner> {
+        let names = self.names;
+        let text = self.take(align(len))?.get(..len).ok_or(XdrError::Short)?;
+        Ok(owner(text, kind, names))
+    }
+}
+
+/// The owner of this name, which goes to `names` if it is no number.
+fn owner(text: &[u8], kind: Kind, names: Option<&dyn Names>) -> Owner {
+    Owner::numeric(text)
+        .unwrap_or_else(|| Owner::Name(names.map_or(0, |names| names.token(kind, text))))
 }
 
 /// Bulk data of a reply (READDIR entries, a link's target) that lies in pages, to be read after the call has ended.
 pub(crate) struct PagedReply<'a> {
     state: KBox<PagedState>,
+    names: &'a dyn Names,
     _pages: PhantomData<&'a PageVec>,
 }
 
@@ -187,8 +220,8 @@ struct PagedState {
 }
 
 impl<'a> PagedReply<'a> {
-    /// Reads the first `len` bytes of `pages`. `EINVAL` when there are not as many.
-    pub(crate) fn new(pages: &'a PageVec, len: usize) -> Result<Self> {
+    /// Reads the first `len` bytes of `pages`; the names in them go to `names`. `EINVAL` when there are not as many.
+    pub(crate) fn new(pages: &'a PageVec, len: usize, names: &'a dyn Names) -> Result<Self> {
         if len > pages.len() || pages.base() != 0 {
             return Err(EINVAL);
         }
@@ -213,6 +246,7 @@ impl<'a> PagedReply<'a> {
         }
         Ok(Self {
             state,
+            names,
             _pages: PhantomData,
         })
     }
@@ -242,6 +276,12 @@ impl Source for PagedReply<'_> {
 
     fn pages(&mut self, len: u32) -> XdrResult<u32> {
         self.decoder().pages(len)
+    }
+
+    fn owner(&mut self, len: usize, kind: Kind) -> XdrResult<Owner> {
+        let names = self.names;
+        let text = self.take(align(len))?.get(..len).ok_or(XdrError::Short)?;
+        Ok(owner(text, kind, Some(names)))
     }
 }
 
