@@ -118,7 +118,7 @@ print(os.lseek(fd, 0, os.SEEK_CUR))" "$1" | tr '\n' ' '
 BIG=${FULL:+64} BIG=${BIG:-20}
 STEPS=${FULL:+200} STEPS=${STEPS:-50}
 seeds=("$RANDOM" ${FULL:+2 3 4 5 6 7 8 9})
-plan $((40 + 2 * ${#seeds[@]}))
+plan $((44 + 2 * ${#seeds[@]}))
 
 mkdir -p "$MODEL"
 mount -t tmpfs tmpfs "$MODEL"
@@ -186,6 +186,12 @@ dd if=/dev/zero of="$MODEL/holed" bs=100 seek=1 count=45 conv=notrunc status=non
 is "here" "$(sum_of "$M/holed")" "$(sum_of "$MODEL/holed")"
 check "and on the server" same holed "$MODEL/holed"
 is "in one call each" "$(rpc_count ALLOCATE) $(rpc_count DEALLOCATE)" "1 1"
+# Data that is not to stay (RWF_DONTCACHE): until the server has it for good it does.
+head -c 4M /dev/urandom >"$MODEL/uncached"
+is "what is written uncached is not cached once it is safe" "$(/guest/uncached.py write "$M/uncached" "$MODEL/uncached")" "0 of 1024"
+check "the server has it" same uncached "$MODEL/uncached"
+is "nor is what is read so" "$(/guest/uncached.py read "$M/uncached")" "0 of 1024"
+is "it is right" "$(sum_of "$M/uncached")" "$(sum_of "$MODEL/uncached")"
 check "unmount" umount "$M"
 check "with a server that cannot be asked" "mount_$CLIENT" -o vers=4.1 "$M"
 is "no hole can be made" "$(fallocate -p -o 0 -l 4096 "$M/sparse" 2>&1 | grep -c unsupported)" 1

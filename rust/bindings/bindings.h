@@ -79,6 +79,7 @@ static const unsigned int RNFS4_CONST_FL_EXISTS = FL_EXISTS;
 static const unsigned int RNFS4_CONST_FL_FLOCK = FL_FLOCK;
 static const unsigned int RNFS4_CONST_FL_RECLAIM = FL_RECLAIM;
 static const unsigned int RNFS4_CONST_FL_SLEEP = FL_SLEEP;
+static const unsigned int RNFS4_CONST_FOP_DONTCACHE = (__force unsigned int)FOP_DONTCACHE;
 static const unsigned int RNFS4_CONST_FMODE_EXEC = (__force unsigned int)FMODE_EXEC;
 static const unsigned int RNFS4_CONST_FMODE_CREATED = (__force unsigned int)FMODE_CREATED;
 static const int RNFS4_CONST_fs_value_is_flag = fs_value_is_flag;

@@ -520,6 +520,10 @@ impl InodeWrite {
                     Self::forget(&mut books, inode, &piece.request, &piece.folio);
                 }
             }
+            drop(books);
+            for piece in &batch.pieces {
+                piece.folio.end_dropbehind();
+            }
             lost |= again;
         }
         // However much it was, it was lost at once.

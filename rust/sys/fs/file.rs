@@ -462,6 +462,7 @@ impl<T: FileOperations> Thunks<T> {
         mmap_prepare: Some(Self::mmap_prepare),
         lock: Some(Self::lock),
         flock: Some(Self::lock),
+        fop_flags: bindings::FOP_DONTCACHE,
         ..pin_init::zeroed()
     };
 }

@@ -126,6 +126,12 @@ impl<P: PageCache> Folio<P> {
         unsafe { bindings::folio_test_private(self.as_ptr()) }
     }
 
+    /// Drops the folio from the cache if it was to stay there only until it is written, and is. Does not sleep.
+    pub(crate) fn end_dropbehind(&self) {
+        // SAFETY: The folio is valid by the type invariants, and ours to keep.
+        unsafe { bindings::folio_end_dropbehind(self.as_ptr()) };
+    }
+
     /// Counts `nr` of the folio's pages as being in writeback, or no longer for a negative number: data that the server
     /// has but has not made stable. Does not sleep.
     pub(crate) fn account_writeback<T: FileSystem>(&self, sb: &SuperBlock<T>, nr: isize) {
@@ -289,6 +295,13 @@ impl<P: PageCache> Drop for Writeback<P> {
     fn drop(&mut self) {
         // SAFETY: By the type invariants the folio is under writeback and it is ours to end. Any context but hard
         // interrupts; the inode is kept from being freed by the folio being in its page cache until now.
-        unsafe { kb::folio_end_writeback(self.as_ptr()) };
+        unsafe {
+            if self.has_private() {
+                // Something waits for it to be written once more: it is not to be dropped yet.
+                bindings::folio_end_writeback_no_dropbehind(self.as_ptr());
+            } else {
+                kb::folio_end_writeback(self.as_ptr());
+            }
+        }
     }
 }
