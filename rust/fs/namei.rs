@@ -91,24 +91,19 @@ pub(super) fn link_to(inode: &Inode, dir: &Inode, dentry: &ChildDentry) -> Resul
         Getattr(request::INODE),
     );
     let sent = Stamp::now();
-    let ((putfh, before, _, put_dir, link, dir_attrs, _, attrs), before_that) =
-        dir.server().call_once(&current_cred(), ops)?;
+    let (putfh, before, _, put_dir, link, dir_attrs, _, attrs) =
+        dir.server().call(&current_cred(), ops)?;
     let before = putfh
         .and(before)
         .errno()
         .inspect_err(|e| note_error(inode, *e))?;
     // What others have written must not pass for a change of ours.
     refresh(inode, &before, Origin::Fetched(sent))?;
-    let link = put_dir.and(link).errno();
-    if let Err(e) = &link {
-        failed(dir, dentry, *e);
-        if before_that && *e == EEXIST && is_name_of(dir, dentry.name(), inode) {
-            // An earlier request had done it, whose answer went with its session.
-            inode.info().attrs.barrier();
-            return Ok(());
-        }
-    }
-    changed(dir, &link?, dir_attrs);
+    let link = put_dir
+        .and(link)
+        .errno()
+        .inspect_err(|e| failed(dir, dentry, *e))?;
+    changed(dir, &link, dir_attrs);
     match attrs {
         // Another name is no reason to drop cached data.
         Ok(attrs) => refresh(inode, &attrs, Origin::OwnChange)?,
@@ -120,7 +115,7 @@ pub(super) fn link_to(inode: &Inode, dir: &Inode, dentry: &ChildDentry) -> Resul
 /// Removes a name at the server.
 fn remove(dir: &Inode, dentry: &ChildDentry) -> Result {
     let file = dentry.inode().filter(|inode| inode.is_reg());
-    let removed = dir
+    let (remove, dir_attrs) = dir
         .server()
         .remove(
             &current_cred(),
@@ -129,10 +124,7 @@ fn remove(dir: &Inode, dentry: &ChildDentry) -> Result {
             file.map(|inode| inode.fh()),
         )
         .inspect_err(|e| failed(dir, dentry, *e))?;
-    match removed {
-        Some((remove, dir_attrs)) => changed(dir, &remove, dir_attrs),
-        None => dir.info().attrs.expire(),
-    }
+    changed(dir, &remove, dir_attrs);
     if let Some(inode) = dentry.inode() {
         lost_name(inode);
     }

@@ -56,8 +56,6 @@ struct RemoveBody<'a> {
     /// What is kept open of the file.
     kept: Option<&'a Arc<OpenState>>,
     sent: Stateid,
-    /// An earlier request may have been run.
-    twice: bool,
     res: Result<<RemoveOps<'a> as Ops>::Res>,
 }
 
@@ -82,10 +80,6 @@ impl<'a> Body for RemoveBody<'a> {
         Ok(())
     }
 
-    fn may_have_run(&mut self) {
-        self.twice = true;
-    }
-
     fn is_answered(&self, (close, ..): &<RemoveOps<'a> as Ops>::Res) -> bool {
         // The file has not been removed yet: what is in the way is.
         matches!(close, Some((putfh, close)) if putfh.is_err() || close.is_err())
@@ -101,19 +95,18 @@ impl<'a> Body for RemoveBody<'a> {
 
 impl Server {
     /// Removes a name of a directory. If it is that of `file`, which nobody uses any more, what is kept open of that by `cred` is closed
-    /// before. `None` where the name is gone, and an earlier request has probably done it, whose answer went with its session. May sleep;
-    /// killable.
+    /// before. May sleep; killable.
     pub(crate) fn remove(
         self: &Arc<Self>,
         cred: &Credential,
         dir: &Fh,
         name: &[u8],
         file: Option<&Fh>,
-    ) -> Result<Option<Removed>> {
+    ) -> Result<Removed> {
         let kept = file.and_then(|fh| self.kept_open(fh, cred));
-        let (res, twice) = self.send_remove(cred, dir, name, kept.as_ref());
+        let res = self.send_remove(cred, dir, name, kept.as_ref());
         let Some(state) = kept else {
-            return removed(res?, twice);
+            return removed(res?);
         };
         let failed =
             matches!(&res, Ok((Some((putfh, close)), ..)) if putfh.is_err() || close.is_err());
@@ -122,11 +115,8 @@ impl Server {
         }
         state.owner().put_state(&state);
         match failed {
-            true => {
-                let (res, again) = self.send_remove(cred, dir, name, None);
-                removed(res?, twice || again)
-            }
-            false => removed(res?, twice),
+            true => removed(self.send_remove(cred, dir, name, None)?),
+            false => removed(res?),
         }
     }
 
@@ -136,7 +126,7 @@ impl Server {
         dir: &'a Fh,
         name: &'a [u8],
         kept: Option<&'a Arc<OpenState>>,
-    ) -> (Result<<RemoveOps<'a> as Ops>::Res>, bool) {
+    ) -> Result<<RemoveOps<'a> as Ops>::Res> {
         let ops = (
             kept.map(|state| (Putfh(state.fh()), Close(Stateid::ANONYMOUS))),
             Putfh(dir),
@@ -146,20 +136,13 @@ impl Server {
         let mut body = RemoveBody {
             kept,
             sent: Stateid::ANONYMOUS,
-            twice: false,
             res: Err(EIO),
         };
         self.client().call_body(self.how(cred), ops, &mut body);
-        (body.res, body.twice)
+        body.res
     }
 }
 
-fn removed(
-    (_, putfh, remove, attrs): <RemoveOps<'_> as Ops>::Res,
-    twice: bool,
-) -> Result<Option<Removed>> {
-    match putfh.and(remove) {
-        Err(Status::NOENT) if twice => Ok(None),
-        remove => Ok(Some((remove.errno()?, attrs))),
-    }
+fn removed((_, putfh, remove, attrs): <RemoveOps<'_> as Ops>::Res) -> Result<Removed> {
+    Ok((putfh.and(remove).errno()?, attrs))
 }
