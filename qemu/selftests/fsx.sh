@@ -4,14 +4,12 @@
 # Random work on files, compared with a model in memory: reads, writes, mappings, truncations, renames and removals of open files,
 # caches dropped, the server restarted, and another client (the C client) that has its turn while a file is closed here.
 #
-# SECONDS (30; 300 with FULL) is for how long, SEED for which operations; both by --env. A run of an hour:
-#	qemu/run --timeout 4000 --env SECONDS=3600 qemu/selftests/fsx.sh
+# DURATION (seconds: 30; 300 with FULL) is for how long, SEED for which operations; both by --env. A run of an hour:
+#	qemu/run --timeout 4000 --env DURATION=3600 qemu/selftests/fsx.sh
 #
 # guest: smp=2 mem=768 timeout=900 early
 
-# What bash makes of SECONDS is a clock; what it begins with is what it was given.
-limit=$SECONDS
-[ "$limit" -ge 30 ] || limit=${FULL:+300} limit=${limit:-30}
+limit=${FULL:+300} limit=${DURATION:-${limit:-30}}
 
 . "$(dirname "$0")/lib.sh"
 
