@@ -110,7 +110,7 @@ cat /proc/mounts >/tmp/mounts
 is "/proc/mounts has the type" "$(awk -v at=$M '$2 == at { print $3 }' /tmp/mounts)" rnfs4
 # busy: reads the file over and over while nfsiostat looks
 busy() {
-	for i in 1 2 3 4 5 6; do
+	while [ ! -e /tmp/seen ]; do
 		echo 3 >/proc/sys/vm/drop_caches
 		cat $M/big >/dev/null
 		sleep 0.3
@@ -118,6 +118,7 @@ busy() {
 }
 busy &
 nfsiostat 2 2 $M >/tmp/iostat
+touch /tmp/seen
 wait $!
 check "nfsiostat knows the mount" grep -q "mounted on $M:" /tmp/iostat
 below "and shows what is read in a second, in KiB" 100 "$(awk '/^read:/ { getline; last = $2 } END { print last + 0 }' /tmp/iostat)"
