@@ -13,7 +13,7 @@
 DOMAIN=rnfs4.test
 SLOW=/run/idmap-slow
 
-# The users of both sides, the first of whom only the server knows.
+# The users of both sides, and carol, whom only the server knows.
 users_create() {
 	printf '%s\n' bob:x:3002:3005::/: alice:x:3001:3005::/: >>/etc/passwd
 	printf '%s\n' crew:x:3005: >>/etc/group

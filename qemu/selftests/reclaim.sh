@@ -14,7 +14,7 @@ FILES=${FILES:-${FULL:+2000}} FILES=${FILES:-800}
 MANY=${MANY:-${FULL:+20000}} MANY=${MANY:-1800}
 DELAY_MS=${DELAY_MS:-2}
 # Of a few hundred files what a recovery costs in any case is a good part.
-SHARE=quarter PART=4
+SHARE=seventh PART=7
 [ "$FILES" -lt 2000 ] || { SHARE=tenth PART=10; }
 # And on the debug kernel, what that kernel checks.
 [ ! -e /sys/kernel/debug/kmemleak ] || SHARE=half PART=2

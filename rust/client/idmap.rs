@@ -104,7 +104,7 @@ impl Idmap {
         }
         let id = match self.ask_number(queue, token) {
             Ok(id) => id,
-            Err(e) if e == ERESTARTSYS || e == ENOMEM => return None,
+            Err(e) if e == ERESTARTSYS || e == ENOMEM || e == EAGAIN => return None,
             Err(_) => NOBODY,
         };
         let until_ms = now_ms().saturating_add(BELIEVED_MS);
@@ -116,7 +116,8 @@ impl Idmap {
         let mut question = KVec::<u8>::with_capacity(OPAQUE_MAX + QUESTION_MAX, GFP_KERNEL)?;
         {
             let mut names = self.names.lock();
-            let (kind, name) = names.name(token).ok_or(ENOENT)?;
+            // It had to make room for others, and comes again.
+            let (kind, name) = names.name(token).ok_or(EAGAIN)?;
             let kind: &[u8] = match kind {
                 Kind::User => b"uid:",
                 Kind::Group => b"gid:",
