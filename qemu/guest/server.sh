@@ -32,12 +32,21 @@ server_sh() {
 	nsenter --net=/run/netns/server --mount="$STATE/ns/mnt" --uts="$STATE/ns/uts" -- "$@"
 }
 
+# pid_of NAME: of the process of that name. (pidof reads the command lines of all processes, and waits for one that holds the lock of its
+# memory: in mmap(), say, for a server that is down.)
+pid_of() {
+	local file
+	file=$(grep -lxF -e "$1" /proc/[1-9]*/comm 2>/dev/null | head -n 1)
+	file=${file#/proc/}
+	[ -n "$file" ] && echo "${file%/comm}"
+}
+
 # server_start: returns when the server answers. Where it remembers clients, its grace period runs from here.
 server_start() {
-	server_sh bash -ec '
+	server_sh bash -ec "$(declare -f pid_of)"'
 		exportfs -ra
-		pidof nfsdcld >/dev/null || nfsdcld -p /run/rpc_pipefs
-		pidof rpc.mountd >/dev/null || rpc.mountd -N 3 -V 4
+		pid_of nfsdcld >/dev/null || nfsdcld -p /run/rpc_pipefs
+		pid_of rpc.mountd >/dev/null || rpc.mountd -N 3 -V 4
 		exec rpc.nfsd -N 3 -V 4.1 -V 4.2 --lease-time "$1" --grace-time "$2" "$3"
 	' bash "${LEASE:-10}" "${GRACE:-${LEASE:-10}}" "${THREADS:-8}" || return
 	[ "$(server_sh cat /proc/fs/nfsd/threads)" -gt 0 ]
@@ -60,7 +69,7 @@ server_forget() {
 	fi
 	# nfsdcld holds its database open: a new one begins with the next start.
 	local pid
-	if pid=$(pidof nfsdcld); then
+	if pid=$(pid_of nfsdcld); then
 		kill "$pid"
 		while kill -0 "$pid" 2>/dev/null; do
 			sleep 0.05
