@@ -10,7 +10,7 @@ mod interleave;
 use interleave::{
     right,
     slots::{Slip, Slots},
-    waits::{Calls, Leaving, Recovered},
+    waits::{Calls, Leaving, ParkSlip, Parked, Recovered},
     wrong,
 };
 
@@ -85,4 +85,14 @@ fn umount_sees_the_client_go_whoever_mounts_meanwhile() {
     right(Leaving::new(false, false));
     wrong(Leaving::new(false, true), "sleeps for ever");
     wrong(Leaving::new(true, false), "sleeps for ever");
+}
+
+#[test]
+fn recovery_does_not_wait_for_calls_that_wait_for_it() {
+    for breaks in 1..=3 {
+        let explored = right(Parked::new(breaks, ParkSlip::No));
+        assert!(explored.states > 50, "{explored:?}");
+    }
+    wrong(Parked::new(2, ParkSlip::Silent), "sleeps for ever");
+    wrong(Parked::new(2, ParkSlip::TellsFirst), "sleeps for ever");
 }

@@ -6,8 +6,9 @@
 
 passes on what comes to port 2049 of the address LISTEN. The file DIR/arm says which replies are cut: a number is that of an operation (the
 first of its replies is cut, and the file removed), "every N" means one reply in N, until the file goes. Of a reply that is cut the client gets
-half, and then a reset; so the server has run the call, and the client cannot know. DIR/log has a line for each COMPOUND that was asked
-for, "call OPERATION SLOT SEQUENCEID", where the operation is the one that it is for, and "cut OPERATION" for each reply that was cut.
+half, and then a reset; so the server has run the call, and the client cannot know. "calls N" means that no COMPOUND gets through, and that
+with the Nth of a connection this is reset, until the file goes. DIR/log has a line for each COMPOUND that was asked for, "call OPERATION SLOT
+SEQUENCEID", where the operation is the one that it is for, and "cut OPERATION" for each reply or call that a connection was reset with.
 """
 
 import asyncio
@@ -67,13 +68,24 @@ class Cutter:
     def __init__(self):
         self.replies = 0
 
-    def wants(self, op):
-        """Whether the reply that has just come, to a call for this operation, is to be cut."""
+    @staticmethod
+    def armed():
+        """The words of the order."""
         try:
             with open(ARM, encoding="ascii") as file:
                 word, _, count = file.read().strip().partition(" ")
         except OSError:
-            return False
+            return "", ""
+        return word, count
+
+    def swallows(self):
+        """How many calls of a connection are swallowed before it is reset; 0 if they are passed on."""
+        word, count = self.armed()
+        return int(count) if word == "calls" else 0
+
+    def wants(self, op):
+        """Whether the reply that has just come, to a call for this operation, is to be cut."""
+        word, count = self.armed()
         if word == "every":
             self.replies += 1
             return self.replies % int(count) == 0
@@ -103,6 +115,7 @@ async def serve(cutter, client_in, client_out):
     calls = {}
 
     async def pass_calls():
+        swallowed = 0
         while True:
             whole = await record(client_in)
             xid, kind = struct.unpack_from(">II", whole, 4)
@@ -110,6 +123,12 @@ async def serve(cutter, client_in, client_out):
             if what:
                 calls[xid] = what
                 print("call", *what, file=LOG)
+                if limit := cutter.swallows():
+                    swallowed += 1
+                    if swallowed < limit:
+                        continue
+                    print("cut", what[0], file=LOG)
+                    return
             server_out.write(whole)
             await server_out.drain()
 

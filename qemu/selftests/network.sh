@@ -85,7 +85,7 @@ print("ok")' 2>&1 | tail -n 1)
 	is "$what: done, asked for again, cut once, run $run" "$got $asked $(rpc_count "$operation")" "ok again 1 $run"
 }
 
-plan 47
+plan 49
 
 server_restart
 mount_rnfs4 "$M"
@@ -208,6 +208,26 @@ is "the session outlived its connections" "$(rpc_count EXCHANGE_ID) $(rpc_count 
 cuts=$(grep -c ^cut "$CUTTER/log")
 note "connections cut: $cuts"
 below "which broke indeed" 3 "$cuts"
+
+# One connection after the other breaks before anything was answered on it, with every slot in use: recovery's own call wants one, too.
+: >"$CUTTER/log"
+check "with all slots in use and no connection that lasts data are written" timeout 60 python3 -c '
+import os, random, threading, time
+data = random.Random(3).randbytes(12 << 20)
+fd = os.open("'"$M"'/data3", os.O_RDWR | os.O_CREAT)
+os.write(fd, data)
+with open("'"$CUTTER"'/arm.new", "w") as f:
+    f.write("calls 20")
+os.rename("'"$CUTTER"'/arm.new", "'"$CUTTER"'/arm")
+flush = threading.Thread(target=os.fsync, args=(fd,))
+flush.start()
+time.sleep(4)
+os.unlink("'"$CUTTER"'/arm")
+flush.join()
+assert open("'"$EXPORT"'/data3", "rb").read() == data'
+cuts=$(grep -c ^cut "$CUTTER/log")
+note "connections cut: $cuts"
+below "once there is one that does" 2 "$cuts"
 
 check "unmount" umount "$M"
 kill "$cutter"

@@ -350,3 +350,164 @@ impl System for Leaving {
         })
     }
 }
+
+/// How [`Parked`] might be wrong.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum ParkSlip {
+    No,
+    /// Who parks does not tell.
+    Silent,
+    /// He tells before he sleeps.
+    TellsFirst,
+}
+
+/// `Session::park`, `has_parked` and `acquire`, and the waits of `rust/client/call/exchange/waits.rs`: two calls that have all slots,
+/// recovery, whose own call wants one, and a connection that breaks.
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+pub struct Parked {
+    slip: ParkSlip,
+    /// How often the connection breaks from now on.
+    breaks: u8,
+    connected: bool,
+    /// The machine: the connection is to be made, the lease to be looked at.
+    lost: bool,
+    check: bool,
+    used: [bool; 2],
+    parked: [bool; 2],
+    /// Who sleeps until there is a connection.
+    asleep: [bool; 2],
+    /// Recovery's call sleeps for a slot.
+    queued: bool,
+    at: [u8; 4],
+}
+
+impl Parked {
+    pub fn new(breaks: u8, slip: ParkSlip) -> Self {
+        Self {
+            slip,
+            breaks,
+            connected: true,
+            lost: false,
+            check: false,
+            used: [true; 2],
+            parked: [false; 2],
+            asleep: [false; 2],
+            queued: false,
+            at: [0; 4],
+        }
+    }
+
+    fn tell(&mut self) {
+        if self.parked.contains(&true) && !self.used.contains(&false) {
+            self.queued = false;
+        }
+    }
+
+    fn call(&mut self, t: usize) -> Ran {
+        self.at[t] = match self.at[t] {
+            // In flight.
+            0 if self.connected => {
+                self.used[t] = false;
+                self.queued = false;
+                9
+            }
+            0 => {
+                self.lost = true;
+                1
+            }
+            1 => {
+                self.parked[t] = true;
+                if self.slip == ParkSlip::TellsFirst {
+                    self.tell();
+                }
+                2
+            }
+            // Unless it may be sent at once.
+            2 => {
+                self.asleep[t] = self.lost || self.check;
+                3
+            }
+            3 => {
+                if self.slip == ParkSlip::No {
+                    self.tell();
+                }
+                4
+            }
+            4 if self.asleep[t] => return Ran::Blocked,
+            4 => {
+                self.parked[t] = false;
+                0
+            }
+            _ => return Ran::Ended,
+        };
+        Ran::Step
+    }
+
+    fn recovery(&mut self) -> Ran {
+        self.at[2] = match self.at[2] {
+            0 if self.lost => 1,
+            0 if self.used.contains(&true) => return Ran::Blocked,
+            0 => 9,
+            // PROBE.
+            1 => {
+                self.connected = true;
+                self.check = true;
+                self.lost = false;
+                2
+            }
+            // CHECK_LEASE: a slot, or sleep; and who has to know.
+            2 if self.used.contains(&false) => 4,
+            2 => {
+                self.queued = true;
+                match self.parked.contains(&true) {
+                    true => 3,
+                    false => 5,
+                }
+            }
+            3 if self.connected => {
+                self.asleep = [false; 2];
+                5
+            }
+            3 => {
+                self.queued = false;
+                6
+            }
+            4 if self.connected => 7,
+            4 => 6,
+            5 if self.queued => return Ran::Blocked,
+            5 => 2,
+            // No answer.
+            6 => {
+                self.lost = true;
+                0
+            }
+            7 => {
+                self.check = false;
+                8
+            }
+            8 => {
+                self.asleep = [false; 2];
+                0
+            }
+            _ => return Ran::Ended,
+        };
+        Ran::Step
+    }
+}
+
+impl System for Parked {
+    const THREADS: usize = 4;
+
+    fn step(&mut self, t: usize, _way: usize) -> Result<Ran, String> {
+        Ok(match t {
+            0 | 1 => self.call(t),
+            2 => self.recovery(),
+            _ if self.breaks == 0 => Ran::Ended,
+            _ => {
+                self.breaks -= 1;
+                self.connected = false;
+                Ran::Step
+            }
+        })
+    }
+}

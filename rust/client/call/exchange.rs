@@ -466,6 +466,7 @@ impl<B: Body> RpcCall for Exchange<B> {
                     }
                 }
                 Ok(Acquired::Sleeping) => return,
+                Ok(Acquired::Blocked) => return self.unblock(task),
                 Err(err) => return task.exit(err),
             }
         }

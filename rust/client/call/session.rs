@@ -64,6 +64,9 @@ pub(crate) enum Acquired {
     InDoubt(Slot),
     /// Nothing yet: the task sleeps until there may be one.
     Sleeping,
+    /// The same, and the task is recovery's, which the calls wait for that have the slots: they are to go on, if there is a connection,
+    /// or recovery is to see to one first.
+    Blocked,
 }
 
 /// What becomes of a parked call ([`Session::unpark`]).
@@ -162,8 +165,12 @@ impl Session {
             _ => {}
         }
         let Some(grant) = inner.table.alloc(privileged, lone) else {
-            // Under the lock: who frees a slot takes it before he wakes the queue.
+            // Under the lock: who frees a slot, or parks, takes it before he wakes the queue.
             self.slot_queue.sleep(task, privileged, at_most);
+            if privileged && inner.table.is_blocked() {
+                inner.table.end_drain();
+                return Ok(Acquired::Blocked);
+            }
             return Ok(Acquired::Sleeping);
         };
         let slot = Slot {
@@ -220,6 +227,13 @@ impl Session {
         }
     }
 
+    /// A call that was parked sleeps now. Recovery may wait for a slot already, and not know yet that there will be none.
+    pub(crate) fn has_parked(&self) {
+        if self.inner.lock().table.is_blocked() {
+            self.slot_queue.wake_next();
+        }
+    }
+
     /// What becomes of a parked call: the task goes on with its slot, or sleeps on `queue` while the table drains, or needs
     /// another slot.
     pub(crate) fn unpark(
@@ -243,11 +257,6 @@ impl Session {
             true => Unparked::GoOn,
             false => Unparked::Gone,
         }
-    }
-
-    /// Whether all slots are kept by parked calls, so that not even recovery gets one.
-    pub(crate) fn is_blocked(&self) -> bool {
-        self.inner.lock().table.is_blocked()
     }
 
     /// Ends the use of a slot.

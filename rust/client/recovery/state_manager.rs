@@ -421,14 +421,7 @@ impl Client {
                 self.dial(true);
                 self.taken(step, self.bind_conn());
             }
-            Step::CheckLease => {
-                if self.session().is_blocked() {
-                    // Whoever has a slot has to find out.
-                    self.session().end_drain();
-                    self.wake_lost();
-                }
-                self.taken(step, self.check_lease());
-            }
+            Step::CheckLease => self.taken(step, self.check_lease()),
             Step::ReclaimReboot => self.reclaim_reboot(),
             Step::ReclaimComplete => {
                 self.taken(step, self.reclaim_complete());

@@ -130,6 +130,16 @@ impl<B: Body> Exchange<B> {
             // It is there already, but may break as soon again.
             task.delay(msecs_to_jiffies(delay).max(1));
         }
+        self.client.session().has_parked();
+    }
+
+    /// Recovery's own call waits for a slot, and they are all kept by calls that wait for recovery. These find out themselves what has
+    /// become of server and session; but it takes a connection, without which this call ends.
+    pub(super) fn unblock(&self, task: &Task) {
+        match self.client.rpc().connection() {
+            Some(_) => self.client.wake_lost(),
+            None => task.exit(ENOTCONN),
+        }
     }
 
     /// Before the call gets a slot: whether it has to wait for recovery, and sleeps.
