@@ -54,7 +54,8 @@ use crate::{
         IoEvent,
         OpenContext,
         OpenRequest,
-        OpenTarget, //
+        OpenTarget,
+        Server, //
     },
     sys::{
         fs::{
@@ -122,8 +123,11 @@ impl Mode {
     }
 }
 
-/// The page cache may hold folios of any size: requests are byte ranges.
-pub(super) const LARGE_FOLIOS: bool = true;
+/// How large the page cache's folios may be: no larger than what one READ and one WRITE carry. The parts of a larger one would have to
+/// follow each other, a round trip each.
+pub(super) fn folio_max(server: &Server) -> usize {
+    server.rsize().min(server.wsize()) as usize
+}
 
 /// Tells whether an open with these flags is for reading the page cache and nothing else.
 pub(super) fn reads_only(flags: u32) -> bool {

@@ -218,7 +218,8 @@ fn fill(
         NfsType::Reg => {
             new.set_inode_ops(inode_ops::<setattr::FileInode>());
             new.set_file_ops(file_ops::<Rnfs4Fs>());
-            new.set_mapping_ops(address_space_ops::<Rnfs4Fs>(), file::LARGE_FOLIOS);
+            let folio_max = file::folio_max(new.server());
+            new.set_mapping_ops(address_space_ops::<Rnfs4Fs>(), folio_max);
         }
         NfsType::Dir if is_point => {
             new.set_inode_ops(inode_ops::<submount::MountPoint>());

@@ -42,8 +42,11 @@ use crate::{
 
 /// Granularity of times in nanoseconds: the protocol's. The server rounds.
 const TIME_GRAN: u32 = 1;
-/// How many READs read-ahead keeps under way at least.
-const READAHEAD_READS: u64 = 2;
+/// How many READs read-ahead has under way at least, of whatever size.
+const READAHEAD_READS: u64 = 4;
+/// And how many bytes at least. It is the time of a round trip that counts, not how large a piece a server hands out; but faults in a
+/// mapping read this much around them, so that far more would do harm.
+const READAHEAD_MIN: u64 = 1 << 20;
 
 impl FsContextOperations for Rnfs4Fs {
     type Params = MountOptions;
@@ -130,7 +133,7 @@ impl FsContextOperations for Rnfs4Fs {
         sb.set_time_gran(TIME_GRAN);
         sb.set_blocksize_bits(BLOCK_BITS);
         sb.set_default_d_op(dentry_ops::<Self>());
-        sb.set_readahead(READAHEAD_READS * rsize);
+        sb.set_readahead(READAHEAD_MIN.max(READAHEAD_READS * rsize));
         Ok(())
     }
 }

@@ -186,9 +186,9 @@ void rnfs4_helper_mapping_set_error(struct address_space *mapping, int error)
 	mapping_set_error(mapping, error);
 }
 
-void rnfs4_helper_mapping_set_large_folios(struct address_space *mapping)
+void rnfs4_helper_mapping_set_folio_order_range(struct address_space *mapping, unsigned int min, unsigned int max)
 {
-	mapping_set_large_folios(mapping);
+	mapping_set_folio_order_range(mapping, min, max);
 }
 
 u64 rnfs4_helper_file_parent_ino(struct file *file)

@@ -25,6 +25,7 @@ use kernel::{
     container_of,
     error::to_result,
     ffi,
+    page::PAGE_SIZE,
     prelude::*,
     sync::aref::{
         ARef,
@@ -558,14 +559,14 @@ impl<T: FileSystem> NewINode<T> {
         self.raw().__bindgen_anon_3.i_fop = ops.as_ptr();
     }
 
-    /// Sets the address space operations; with `large_folios` the page cache may use folios of any size.
-    pub(crate) fn set_mapping_ops(&mut self, ops: &'static AddressSpaceOps<T>, large_folios: bool) {
+    /// Sets the address space operations. The page cache may use folios of up to so many bytes, at least of a page.
+    pub(crate) fn set_mapping_ops(&mut self, ops: &'static AddressSpaceOps<T>, folio_max: usize) {
         let mapping = self.raw().i_mapping;
-        // SAFETY: The mapping belongs to this inode, which nobody else uses yet.
-        unsafe { (*mapping).a_ops = ops.as_ptr() };
-        if large_folios {
-            // SAFETY: As above; this is the time when the folio order may be set.
-            unsafe { bindings::mapping_set_large_folios(mapping) };
+        let order = (folio_max / PAGE_SIZE).checked_ilog2().unwrap_or(0);
+        // SAFETY: The mapping belongs to this inode, which nobody else uses yet: this is the time when its folios' order may be set.
+        unsafe {
+            (*mapping).a_ops = ops.as_ptr();
+            bindings::mapping_set_folio_order_range(mapping, 0, order);
         }
     }
 
