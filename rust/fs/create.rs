@@ -126,10 +126,10 @@ fn create(
     };
     if let Err(Status::PERM) = made {
         // Where files are not their makers', these may set no time but the present, and find that out when the name is there: if it
-        // is there now, it was not before.
+        // is there now, and is what was to be made, it was not there before.
         made = send_create(dir, dentry, kind, attrs)?.0;
         if let Err(Status::EXIST) = made {
-            mine = find(dir, dentry);
+            mine = find(dir, dentry).filter(|it| it.attrs.typ == kind.nfs_type());
         }
     }
     let found = match (made, mine) {

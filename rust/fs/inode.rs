@@ -339,23 +339,15 @@ pub(crate) fn refresh(inode: &Inode, a: &Attrs, origin: Origin) -> Result {
         }
     }
     if a.has(fattr4::OWNER) {
-        match a.owner {
-            Owner::Id(uid) if new.uid() != uid => {
-                new.set_uid(uid);
-                access_changed = true;
-            }
-            Owner::Id(_) => {}
-            Owner::Name(_) => known.unnamed = true,
+        if let Some(uid) = another(a.owner, new.uid(), &mut known.unnamed) {
+            new.set_uid(uid);
+            access_changed = true;
         }
     }
     if a.has(fattr4::OWNER_GROUP) {
-        match a.group {
-            Owner::Id(gid) if new.gid() != gid => {
-                new.set_gid(gid);
-                access_changed = true;
-            }
-            Owner::Id(_) => {}
-            Owner::Name(_) => known.unnamed = true,
+        if let Some(gid) = another(a.group, new.gid(), &mut known.unnamed) {
+            new.set_gid(gid);
+            access_changed = true;
         }
     }
     if a.has(fattr4::NUMLINKS) && new.nlink() != a.nlink {
@@ -380,6 +372,17 @@ pub(crate) fn refresh(inode: &Inode, a: &Attrs, origin: Origin) -> Result {
         info.access.forget();
     }
     Ok(())
+}
+
+/// The number of an owner or group if it is another than `known`. One that has a name alone leaves what is known, and is noted.
+fn another(owner: Owner, known: u32, unnamed: &mut bool) -> Option<u32> {
+    match owner {
+        Owner::Id(id) => (id != known).then_some(id),
+        Owner::Name(_) => {
+            *unnamed = true;
+            None
+        }
+    }
 }
 
 #[cold]

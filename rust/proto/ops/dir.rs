@@ -40,6 +40,20 @@ pub enum CreateType<'a> {
     Fifo,
 }
 
+impl CreateType<'_> {
+    /// The type alone.
+    pub fn nfs_type(&self) -> NfsType {
+        match self {
+            Self::Dir => NfsType::Dir,
+            Self::Link(_) => NfsType::Lnk,
+            Self::Blk(..) => NfsType::Blk,
+            Self::Chr(..) => NfsType::Chr,
+            Self::Sock => NfsType::Sock,
+            Self::Fifo => NfsType::Fifo,
+        }
+    }
+}
+
 /// CREATE (RFC 18.4): makes anything but a regular file in the current directory. The current file
 /// handle becomes the new object's.
 #[derive(Clone, Copy, Debug)]
@@ -78,21 +92,14 @@ impl Op for Create<'_> {
     }
 
     fn encode<S: Sink>(&self, s: &mut S) -> XdrResult {
-        let device = |s: &mut S, kind, major, minor| {
-            s.put_u32(kind)?;
-            s.put_u32(major)?;
-            s.put_u32(minor)
-        };
+        s.put_u32(self.kind.nfs_type() as u32)?;
         match self.kind {
-            CreateType::Dir => s.put_u32(NfsType::Dir as u32)?,
-            CreateType::Link(text) => {
-                s.put_u32(NfsType::Lnk as u32)?;
-                s.put_opaque(text, LINK_MAX)?;
+            CreateType::Link(text) => s.put_opaque(text, LINK_MAX)?,
+            CreateType::Blk(major, minor) | CreateType::Chr(major, minor) => {
+                s.put_u32(major)?;
+                s.put_u32(minor)?;
             }
-            CreateType::Blk(major, minor) => device(s, NfsType::Blk as u32, major, minor)?,
-            CreateType::Chr(major, minor) => device(s, NfsType::Chr as u32, major, minor)?,
-            CreateType::Sock => s.put_u32(NfsType::Sock as u32)?,
-            CreateType::Fifo => s.put_u32(NfsType::Fifo as u32)?,
+            CreateType::Dir | CreateType::Sock | CreateType::Fifo => {}
         }
         s.put_opaque(self.name, NAME_MAX)?;
         self.attrs.encode(s)
