@@ -88,7 +88,10 @@ mod calls;
 mod counted;
 mod waits;
 
-pub(crate) use calls::How;
+pub(crate) use calls::{
+    insist,
+    How, //
+};
 use counted::Counted;
 
 /// What a particular call adds to an exchange.

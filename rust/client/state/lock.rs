@@ -68,7 +68,10 @@ use crate::{
             status_error,
             StatusExt, //
         },
-        exchange::Body,
+        exchange::{
+            insist,
+            Body, //
+        },
     },
     sys::{
         fs::{
@@ -332,7 +335,7 @@ fn send_unlock(
     };
     server
         .client()
-        .start(server.how(&cred), ops, body)
+        .start_surely(server.how(&cred), ops, body)
         .map(drop)
 }
 
@@ -387,13 +390,14 @@ impl Turn {
     /// Tells the server that the owner has unlocked `range`, which the VFS does not list any more. Whether it is through is known
     /// later. May sleep to allocate.
     pub(crate) fn unlock(self, range: &RangeInclusive<u64>) -> Result<Arc<Unlocked>> {
-        let done = Unlocked::new()?;
+        // The VFS has let go of it, and so must the server.
+        let done = insist(Unlocked::new)?;
         let last = !self.holds(&ALL_BYTES);
         let (range, mut states) = if last {
             // All, since the server may have more than the VFS has listed: a lock of a caller who was killed.
             (&ALL_BYTES, self.take_lock_states())
         } else {
-            (range, self.lock_states()?)
+            (range, insist(|| self.lock_states())?)
         };
         states.retain(|lock| {
             !lock.state().is_bad() && (lock.stateid().is_some() || lock.state().needs_recovery())

@@ -5,11 +5,18 @@
 use kernel::{
     cred::Credential,
     prelude::*,
-    sync::Arc, //
+    sync::Arc,
+    time::{
+        delay::fsleep,
+        Delta, //
+    },
 };
 use rnfs4_proto::{
     compound::Ops,
-    recovery::table::OpClass, //
+    recovery::{
+        backoff::exponential,
+        table::OpClass, //
+    },
 };
 
 use super::{
@@ -51,6 +58,20 @@ const fn class_of(op: u32) -> OpClass {
         58 => OpClass::ReclaimComplete,
         _ => OpClass::Plain,
     }
+}
+
+/// How often memory is asked for by who must have it, each time after twice as long: two seconds in all.
+const MEMORY_TRIES: u32 = 11;
+
+/// Gets memory for what is half done and must not be left so. May sleep, for two seconds at most.
+pub(crate) fn insist<T>(mut get: impl FnMut() -> Result<T>) -> Result<T> {
+    for tries in 0..MEMORY_TRIES {
+        match get() {
+            Err(e) if e == ENOMEM => fsleep(Delta::from_millis(exponential(tries, 1000).into())),
+            res => return res,
+        }
+    }
+    get()
 }
 
 /// The body of a synchronous call with arguments that never change.
@@ -196,7 +217,35 @@ impl Client {
         B::Ops: Send,
         <B::Ops as Ops>::Res: Send,
     {
-        let call = self.prepare_start(&how, ops, body)?;
+        self.start_in(Room::new(), &how, ops, body)
+    }
+
+    /// The same for what is half done: see [`insist`].
+    pub(crate) fn start_surely<B: Body + Send + 'static>(
+        self: &Arc<Self>,
+        how: How<'_>,
+        ops: B::Ops,
+        body: B,
+    ) -> Result<Started<Exchange<B>>>
+    where
+        B::Ops: Send,
+        <B::Ops as Ops>::Res: Send,
+    {
+        self.start_in(insist(Room::new), &how, ops, body)
+    }
+
+    fn start_in<B: Body + Send + 'static>(
+        self: &Arc<Self>,
+        room: Result<Room<Exchange<B>>>,
+        how: &How<'_>,
+        ops: B::Ops,
+        body: B,
+    ) -> Result<Started<Exchange<B>>>
+    where
+        B::Ops: Send,
+        <B::Ops as Ops>::Res: Send,
+    {
+        let call = self.prepare_start(room, how, ops, body)?;
         let msg = call.message(how.cred, how.flags);
         call.start(how.rpc, &msg, self.registry().queue())
     }
@@ -204,6 +253,7 @@ impl Client {
     #[inline(never)]
     fn prepare_start<B: Body + Send + 'static>(
         self: &Arc<Self>,
+        room: Result<Room<Exchange<B>>>,
         how: &How<'_>,
         ops: B::Ops,
         mut body: B,
@@ -212,7 +262,7 @@ impl Client {
         B::Ops: Send,
         <B::Ops as Ops>::Res: Send,
     {
-        let room = match Room::new() {
+        let room = match room {
             Ok(room) => room,
             Err(err) => {
                 body.finish(Err(err));
