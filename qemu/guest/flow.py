@@ -5,7 +5,7 @@
     flow.py MOUNT EXPORT CASE [MS]    prints what it saw; fails, and says why, where that is not right
 
 MS are the milliseconds of a round trip, for those cases that look at how many calls are under way at once: N calls one after the other
-take N of them.
+take N of them. With MEASURED in the environment they are measured only.
 """
 
 import ctypes
@@ -21,6 +21,7 @@ PAGE = 4096
 MIB = 1 << 20
 DATA = random.Random(11).randbytes(8 * MIB)
 RWF_DSYNC, RWF_SYNC, RWF_NOWAIT, RWF_APPEND = 2, 4, 8, 16
+MEASURED = "MEASURED" in os.environ
 # /proc/kpageflags
 COMPOUND_TAIL = 1 << 16
 
@@ -63,20 +64,34 @@ class Place:
 READS, WRITES = ("READ", "READ_PLUS"), ("WRITE",)
 
 
-def overlapping(p, what, names, ms, at_least, act):
-    """Does it; the calls of these names must have been under way by so many at a time, taken over all of it."""
-    before = calls(p, *names)
-    began = time.monotonic()
-    act()
-    took = time.monotonic() - began
-    number = calls(p, *names) - before
-    check(number >= 8, f"{what}: only {number} calls")
-    at_once = number * ms / 1000 / took
-    check(at_once >= at_least, f"{what}: {number} calls in {took:.2f} s, {at_once:.1f} at once")
-    print(f"{what}: {number} calls in {took:.2f} s, at least {at_once:.1f} at once")
+def overlapping(p, what, names, ms, at_least, act, before=lambda: None):
+    """Does it; the calls of these names must have been under way by so many at a time, taken over all of it. TCP has to learn how much it
+    may have under way itself, so that it is done again where it was not enough. In the C client, which is a yardstick, nothing must."""
+    best = 0
+    for _ in range(2 if MEASURED else 5):
+        before()
+        had = calls(p, *names)
+        began = time.monotonic()
+        act()
+        took = time.monotonic() - began
+        number = calls(p, *names) - had
+        check(number >= 8, f"{what}: only {number} calls")
+        at_once = number * ms / 1000 / took
+        if at_once > best:
+            best = at_once
+            said = f"{what}: {number} calls in {took:.2f} s, {at_once:.1f} at once"
+        if best >= at_least:
+            break
+    check(best >= at_least or MEASURED, said)
+    print(said)
+
+
+def uncached(fd):
+    return lambda: os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
 
 
 def read_all(fd, size=MIB):
+    os.lseek(fd, 0, os.SEEK_SET)
     got = bytearray()
     while part := os.read(fd, size):
         got += part
@@ -87,7 +102,7 @@ def read(p, ms):
     """Readahead."""
     p.serve()
     fd = p.open(os.O_RDONLY)
-    overlapping(p, "read", READS, ms, 2, lambda: read_all(fd))
+    overlapping(p, "read", READS, ms, 2.5, lambda: read_all(fd), uncached(fd))
     os.close(fd)
 
 
@@ -100,15 +115,18 @@ def mapped(p, ms):
         with mmap.mmap(fd, len(DATA), prot=mmap.PROT_READ) as m:
             check(m[:] == DATA, "other bytes were read")
 
-    overlapping(p, "read of a mapping", READS, ms, 2, look)
+    overlapping(p, "read of a mapping", READS, ms, 2.5, look, uncached(fd))
     os.close(fd)
 
 
 def write(p, ms):
     """Writeback of one file."""
     fd = p.open()
-    check(os.write(fd, DATA) == len(DATA), "a short write")
-    overlapping(p, "fsync", WRITES, ms, 4, lambda: os.fsync(fd))
+
+    def fill():
+        check(os.pwrite(fd, DATA, 0) == len(DATA), "a short write")
+
+    overlapping(p, "fsync", WRITES, ms, 4, lambda: os.fsync(fd), fill)
     os.close(fd)
     p.has()
 
@@ -117,9 +135,12 @@ def files(p, ms):
     """Writeback of many files."""
     names = [f"{p.path}{n}" for n in range(40)]
     fds = [os.open(name, os.O_RDWR | os.O_CREAT, 0o644) for name in names]
-    for n, fd in enumerate(fds):
-        os.write(fd, DATA[n * PAGE : (n + 3) * PAGE])
-    overlapping(p, "sync of many files", WRITES, ms, 4, os.sync)
+
+    def fill():
+        for n, fd in enumerate(fds):
+            os.pwrite(fd, DATA[n * PAGE : (n + 3) * PAGE], 0)
+
+    overlapping(p, "sync of many files", WRITES, ms, 4, os.sync, fill)
     for n, fd in enumerate(fds):
         os.close(fd)
         with open(f"{p.served}{n}", "rb") as file:

@@ -1,8 +1,10 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# How data flows: several READs and WRITEs under way at once, for one file and for many; large folios; splice and sendfile; RWF_*. With
-# both clients.
+# How data flows: several READs and WRITEs under way at once, for one file and for many; large folios; splice and sendfile; RWF_*. The
+# C client is measured beside it.
+#
+# guest: early timeout=600
 
 . "$(dirname "$0")/lib.sh"
 
@@ -21,7 +23,11 @@ flow() {
 
 plan 18
 echo 0 >/proc/sys/fs/leases-enable
+# What TCP has learnt of the way it does not forget meanwhile.
+echo 0 >/proc/sys/net/ipv4/tcp_slow_start_after_idle
+server_sh 'echo 0 >/proc/sys/net/ipv4/tcp_slow_start_after_idle'
 for client in rnfs4 nfs4; do
+	[ "$client" = rnfs4 ] || export MEASURED=1
 	check "$client mounts" "mount_$client" "/mnt/$client"
 	net_delay "$MS"
 	for case in read mapped write files direct; do
