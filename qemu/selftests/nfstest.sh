@@ -1,17 +1,18 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# Those programs of nfstest that do with one client and its server, with the C client and with ours in turn: nothing fails with ours that
-# passes with the C client. Some of them look at what goes over the wire. The C client gets no delegations, with which it would leave
-# out, or fail, what is about stateids of locks. (nfstest_cache wants a second machine, nfstest_lock dies of itself, nfstest_file is no test.)
+# The programs of nfstest, with the C client and with ours in turn: nothing fails with ours that passes with the C client. Some of them
+# look at what goes over the wire. The C client gets no delegations, with which it would leave out, or fail, what is about stateids of
+# locks. The second machine that nfstest_cache asks for is a namespace with the C client. (nfstest_lock dies of itself, nfstest_file is
+# no test.)
 #
 # PROGRAMS chooses some of them, by --env.
 #
-# guest: full mem=1536 timeout=3600
+# guest: full mem=1536 timeout=4800
 
 . "$(dirname "$0")/lib.sh"
 
-read -ra programs <<<"${PROGRAMS:-posix fcmp sparse alloc dio}"
+read -ra programs <<<"${PROGRAMS:-posix fcmp sparse alloc dio cache}"
 BIN=/tmp/nfstest
 LIMIT=${LIMIT:-900}
 
@@ -24,18 +25,31 @@ case "$*" in
 *) exec /usr/bin/mount "$@" ;;
 esac
 END
-# One that keeps its rights, and has written what it has seen when it is ended.
+# One that keeps its rights, has written what it has seen when it is ended, and is ended with the shell that it was begun by.
 cat >"$BIN/tcpdump" <<'END'
 #!/bin/sh
-exec /usr/bin/tcpdump -Z root -U --immediate-mode "$@"
+exec setpriv --pdeathsig TERM /usr/bin/tcpdump -Z root -U --immediate-mode "$@"
 END
-chmod 755 "$BIN/rnfs4/mount" "$BIN/tcpdump"
+# The way to the second machine, whose mounts are its own.
+cat >"$BIN/ssh" <<END
+#!/bin/bash
+while [[ \$1 == -* ]]; do
+	shift
+done
+export PATH=/usr/sbin:/usr/bin
+exec nsenter --net=/run/netns/second --uts="$STATE/ns/uts-second" --mount="$STATE/ns/mnt-second" -- bash -c "\${*:2}"
+END
+client_ns second
+touch "$STATE/ns/mnt-second"
+unshare --mount="$STATE/ns/mnt-second" true
+chmod 755 "$BIN/rnfs4/mount" "$BIN/tcpdump" "$BIN/ssh"
 
 # run CLIENT PROGRAM: leaves what it says in $BIN/log, and what failed, without numbers. Fails if it did not come to its end.
 run() {
-	local log=$BIN/log/$1.$2
-	(cd "$BIN/log" && PATH=$BIN/$1:$PATH HOSTNAME=$(hostname) timeout "$LIMIT" "nfstest_$2" --server "$SERVER" --export / --mtpoint /mnt/nfstest \
-		--nfsversion 4.2 --interface nfs0 --client-ipaddr 10.11.12.2 --tcpdump "$BIN/tcpdump" --tbsize 4096 >"$log" 2>&1)
+	local log=$BIN/log/$1.$2 more=()
+	[ "$2" != cache ] || more=(--client "$NET4.3")
+	(cd "$BIN/log" && PATH=$BIN/$1:$BIN:$PATH HOSTNAME=$(hostname) timeout "$LIMIT" "nfstest_$2" --server "$SERVER" --export / --mtpoint /mnt/nfstest \
+		--nfsversion 4.2 --interface nfs0 --client-ipaddr 10.11.12.2 --tcpdump "$BIN/tcpdump" --tbsize 4096 "${more[@]}" >"$log" 2>&1)
 	umount -l /mnt/nfstest 2>/dev/null
 	rm -f "$BIN"/log/*.cap /tmp/nfstest_*
 	sed -nE 's/ \([0-9]+ passed.*//; s/[0-9]+/N/g; s/^ *FAIL: //p' "$log" | sort -u >"$log.failed"
