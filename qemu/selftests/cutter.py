@@ -112,10 +112,15 @@ async def serve(cutter, client_in, client_out):
     except OSError:
         client_out.close()
         return
-    calls = {}
+    calls, swallowed = {}, 0
+
+    async def tell_swallowed():
+        """Nobody answers what was swallowed: once calls are passed on again this connection is no good any more."""
+        while not swallowed or cutter.swallows():
+            await asyncio.sleep(0.1)
 
     async def pass_calls():
-        swallowed = 0
+        nonlocal swallowed
         while True:
             whole = await record(client_in)
             xid, kind = struct.unpack_from(">II", whole, 4)
@@ -145,7 +150,7 @@ async def serve(cutter, client_in, client_out):
             client_out.write(whole)
             await client_out.drain()
 
-    ways = [asyncio.create_task(pass_calls()), asyncio.create_task(pass_replies())]
+    ways = [asyncio.create_task(pass_calls()), asyncio.create_task(pass_replies()), asyncio.create_task(tell_swallowed())]
     await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
     for way in ways:
         way.cancel()

@@ -318,6 +318,11 @@ impl Known {
         }
     }
 
+    /// What is cached of the data, the link or the names is older than the attributes.
+    pub(super) fn has_stale_data(&self) -> bool {
+        self.data_stale != self.data_dropped
+    }
+
     /// What is cached of the data is not to be believed any more.
     pub(super) fn doubt_data(&mut self) {
         self.data_stale += 1;

@@ -39,6 +39,7 @@ use super::{
     },
     lock,
     making,
+    mapped,
     refresh,
     revalidate,
     space,
@@ -269,6 +270,18 @@ impl FileOperations for Rnfs4Fs {
         lock::check_locks(file)?;
         making::in_use(file.inode())?;
         revalidate_mapping(file.inode())
+    }
+
+    fn map(file: &RegularFile<Self>) -> Result {
+        mapped::map(file)
+    }
+
+    fn is_map_due(file: &RegularFile<Self>) -> bool {
+        mapped::is_due(file.inode())
+    }
+
+    fn look_at_map(file: &RegularFile<Self>) {
+        mapped::look(file)
     }
 
     fn revalidate_size(inode: &Inode) -> Result {

@@ -235,9 +235,14 @@ pub(super) fn settle(inode: &Inode) -> Result {
     }
 }
 
-/// The same, and nothing more is put off: the file is read, mapped or opened, and so in use before it is closed.
+/// Whether anything may be put off still. Does not sleep.
+pub(super) fn is_on(inode: &Inode) -> bool {
+    inode.info().making.on.load(Relaxed)
+}
+
+/// The same as [`settle`], and nothing more is put off: the file is read, mapped or opened, and so in use before it is closed.
 pub(super) fn in_use(inode: &Inode) -> Result {
-    if inode.info().making.on.load(Relaxed) {
+    if is_on(inode) {
         settle(inode)?;
         end(inode);
     }

@@ -26,6 +26,7 @@ mod listing;
 mod lock;
 mod lookup;
 mod making;
+mod mapped;
 mod mount;
 mod namei;
 mod options;
@@ -118,6 +119,8 @@ pub(crate) struct InodeInfo {
     /// What is set on it while it is being made.
     #[pin]
     making: making::Making,
+    /// Which mappings are to be looked at.
+    mapped: mapped::Mapped,
     /// What is being written past the page cache.
     #[pin]
     direct: direct::DirectWrites,
@@ -160,6 +163,7 @@ impl FileSystem for Rnfs4Fs {
             link <- symlink::LinkCache::new(),
             write <- inode_write::InodeWrite::new(),
             making <- making::Making::new(),
+            mapped: mapped::Mapped::new(),
             direct <- direct::DirectWrites::new(),
         })
     }

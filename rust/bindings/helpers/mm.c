@@ -267,3 +267,13 @@ void rnfs4_helper_task_io_account_write(size_t bytes)
 {
 	task_io_account_write(bytes);
 }
+
+bool rnfs4_helper_fault_may_wait(const struct vm_fault *vmf)
+{
+	return fault_flag_allow_retry_first(vmf->flags) && !(vmf->flags & FAULT_FLAG_RETRY_NOWAIT);
+}
+
+void rnfs4_helper_release_fault_lock(struct vm_fault *vmf)
+{
+	release_fault_lock(vmf);
+}

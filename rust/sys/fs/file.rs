@@ -2,8 +2,7 @@
 
 //! Open regular files: `struct file_operations` and what a file system calls back from them.
 //!
-//! C headers: [`include/linux/fs.h`](srctree/include/linux/fs.h), [`include/linux/mm.h`](srctree/include/linux/mm.h)
-//! (`struct vm_operations_struct`).
+//! C header: [`include/linux/fs.h`](srctree/include/linux/fs.h)
 
 use core::{
     marker::PhantomData,
@@ -11,7 +10,6 @@ use core::{
         Range,
         RangeInclusive, //
     },
-    ptr::NonNull, //
 };
 
 use kernel::{
@@ -34,6 +32,8 @@ use kernel::{
     }, //
 };
 use rnfs4_bindings as bindings;
+
+mod mapped;
 
 use super::{
     locks::lock_call,
@@ -155,8 +155,17 @@ pub(crate) trait FileOperations: FileSystem + PageCache {
     /// Makes the data of a range safe.
     fn fsync(file: &RegularFile<Self>, range: RangeInclusive<u64>, datasync: bool) -> Result;
 
-    /// Sees to it that cached data which is out of date is not read (`read()`, `splice()`, `mmap()`).
+    /// Sees to it that cached data which is out of date is not read (`read()`, `splice()`).
     fn revalidate_mapping(file: &RegularFile<Self>) -> Result;
+
+    /// The file is being mapped. The process's memory is locked: not to wait for anybody.
+    fn map(file: &RegularFile<Self>) -> Result;
+
+    /// Whether [`look_at_map`](Self::look_at_map) is to be called before a page of a mapping is had. Does not sleep.
+    fn is_map_due(file: &RegularFile<Self>) -> bool;
+
+    /// What [`map`](Self::map) could not do. Nothing is locked.
+    fn look_at_map(file: &RegularFile<Self>);
 
     /// Sees to it that the size is the server's before it is relied on (`lseek()` from the end).
     fn revalidate_size(inode: &INode<Self>) -> Result;
@@ -356,22 +365,6 @@ impl<T: FileOperations> Thunks<T> {
 
     /// # Safety
     ///
-    /// As for `->mmap_prepare()` of a regular file of `T`.
-    unsafe extern "C" fn mmap_prepare(desc: *mut kb::vm_area_desc) -> ffi::c_int {
-        from_result(|| {
-            // SAFETY: The VFS's contract.
-            to_result(unsafe { kb::generic_file_mmap_prepare(desc) })?;
-            // SAFETY: As above; the table is static.
-            let file = unsafe {
-                (*desc).vm_ops = &Self::VM_TABLE;
-                RegularFile::<T>::from_raw((*desc).file)
-            };
-            T::revalidate_mapping(file).map(|()| 0)
-        })
-    }
-
-    /// # Safety
-    ///
     /// As for `->lock()` and `->flock()` of a regular file of `T`.
     unsafe extern "C" fn lock(
         file: *mut kb::file,
@@ -385,62 +378,6 @@ impl<T: FileOperations> Thunks<T> {
             T::lock(file, call, req).map(|()| 0)
         })
     }
-
-    /// # Safety
-    ///
-    /// As for `->page_mkwrite()` of a mapping of a regular file of `T`.
-    unsafe extern "C" fn page_mkwrite(vmf: *mut kb::vm_fault) -> kb::vm_fault_t {
-        // SAFETY: The fault's area maps the file, which it keeps open; `page` is set and has a reference.
-        let (file, folio) = unsafe {
-            let vma = (*vmf).__bindgen_anon_1.vma;
-            (
-                RegularFile::<T>::from_raw((*vma).vm_file),
-                bindings::page_folio((*vmf).page),
-            )
-        };
-        // SAFETY: The superblock of an open file is alive.
-        unsafe { bindings::sb_start_pagefault((*file.inode().as_ptr()).i_sb) };
-        let ret = Self::mkwrite_folio(file, folio);
-        // SAFETY: Begun above.
-        unsafe { bindings::sb_end_pagefault((*file.inode().as_ptr()).i_sb) };
-        ret
-    }
-
-    fn mkwrite_folio(file: &RegularFile<T>, folio: *mut kb::folio) -> kb::vm_fault_t {
-        // SAFETY: The fault has a reference to the folio, which is or was one of the file's.
-        if unsafe { bindings::folio_lock_killable(folio) } != 0 {
-            return kb::vm_fault_reason_VM_FAULT_NOPAGE;
-        }
-        // SAFETY: Locked just now, and the lock is ours.
-        let folio = unsafe { Locked::<T>::from_locked(NonNull::new_unchecked(folio)) };
-        if !file.inode().mapping().contains(&folio) {
-            return kb::vm_fault_reason_VM_FAULT_NOPAGE;
-        }
-        match T::page_mkwrite(file, &folio) {
-            Ok(MkWrite::Writable) => {
-                // The lock goes to the fault handler; the reference was an extra one.
-                let raw = folio.into_raw();
-                // SAFETY: The reference of `from_locked` is ours to give up.
-                unsafe { bindings::folio_put(raw) };
-                kb::vm_fault_reason_VM_FAULT_LOCKED
-            }
-            Ok(MkWrite::Gone) => kb::vm_fault_reason_VM_FAULT_NOPAGE,
-            Ok(MkWrite::Later) => {
-                // Its lock is what the other may wait for.
-                drop(folio);
-                T::wait_mkwrite(file);
-                kb::vm_fault_reason_VM_FAULT_NOPAGE
-            }
-            Err(_) => kb::vm_fault_reason_VM_FAULT_SIGBUS,
-        }
-    }
-
-    const VM_TABLE: kb::vm_operations_struct = kb::vm_operations_struct {
-        fault: Some(kb::filemap_fault),
-        map_pages: Some(kb::filemap_map_pages),
-        page_mkwrite: Some(Self::page_mkwrite),
-        ..pin_init::zeroed()
-    };
 
     const OPS: FileOps<T> = {
         // SAFETY: The thunks are those for `T`, the other functions are good for any file system.
