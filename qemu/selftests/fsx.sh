@@ -35,7 +35,7 @@ list() {
 	check "$1" /guest/fsx.py --files 1 --shrink 0 --other "$OTHER" --server "$EXPORT" --replay /tmp/list.ops "$M"
 }
 
-plan 15
+plan 16
 
 # The two clients would hand delegations to and fro.
 echo 0 >/proc/sys/fs/leases-enable
@@ -106,6 +106,15 @@ list "O_TRUNC by another name comes behind what was written before" <<'END'
 ("read", 0, 4, 0, 0, 200000)
 ("append", 0, 5, 0, 100)
 ("verify", 0, 6)
+END
+list "and nothing of that is left in a mapping" <<'END'
+("write", 0, 1, 0, 0, 60000)
+("fsync", 0, 2, 0, False)
+("map_read", 0, 3, 0, 60000)
+("cut", 0, 4)
+("truncate", 0, 5, 0, 30000, True)
+("map_read", 0, 6, 0, 30000)
+("verify", 0, 7)
 END
 list "what another client has written is seen, though truncate() comes behind it" <<'END'
 ("write", 0, 1, 0, 0, 339)

@@ -112,9 +112,10 @@ pub(super) fn setattr(inode: &Inode, mut attr: Iattr<'_, Rnfs4Fs>) -> Result {
         inode.server().io().event(IoEvent::SetattrTrunc);
         inode.info().direct.wait()?;
         Iattr::newsize_ok(inode, size)?;
-        // OPEN has just cut it, and has told so.
+        // OPEN has just cut it, and has told so; but a mapping may show still what there was.
         if attr.is_open_truncate() && size == inode.i_size() {
             attr.drop_size();
+            inode.truncate_setsize(size);
         }
     }
     let open_truncate = attr.is_open_truncate();
