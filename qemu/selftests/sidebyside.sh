@@ -45,7 +45,7 @@ acked_since() {
 	awk -v since="$2" '$1 == "ack" && $5 > since { found = 1; exit } END { exit !found }' "/tmp/$1.log"
 }
 
-plan 27
+plan 28
 
 echo 0 >/proc/sys/fs/leases-enable
 check "mount with rnfs4" mount_rnfs4 "$R"
@@ -55,6 +55,7 @@ is "by different names" "$(names)" 2
 echo ours >"$R/ours"
 echo theirs >"$C/theirs"
 is "each sees what the other has written" "$(cat "$C/ours" "$R/theirs")" $'ours\ntheirs'
+is "and counts space in the same blocks" "$(stat -f -c '%s %S %b %c' "$R")" "$(stat -f -c '%s %S %b %c' "$C")"
 
 hold_begin
 is "each holds a file of its own open" "$(hold open r "$R/r" RDWR CREAT) $(hold open c "$C/c" RDWR CREAT)" "ok ok"

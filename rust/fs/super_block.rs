@@ -41,7 +41,7 @@ use crate::{
 /// knows only its own.
 pub(super) const MAGIC: u64 = 0x726e_6634;
 
-/// Binary logarithm of the block size that `statfs()` counts in.
+/// Binary logarithm of the block size that the VFS knows.
 pub(super) const BLOCK_BITS: u8 = 12;
 
 #[vtable]
@@ -66,10 +66,12 @@ impl SuperOperations for Rnfs4Fs {
             .and(fsattr)
             .errno()
             .inspect_err(|e| note_error(inode, *e))?;
-        let blocks = |bytes: u64| bytes >> BLOCK_BITS;
+        // As the C client: the unit is what is best written at once, as programs take it for that, too.
+        let bits = inode.server().wsize().max(1 << BLOCK_BITS).ilog2();
+        let blocks = |bytes: u64| bytes.div_ceil(1 << bits);
         Ok(StatFs {
             magic: MAGIC,
-            bsize: 1 << BLOCK_BITS,
+            bsize: 1 << bits,
             blocks: blocks(fs.space_total),
             bfree: blocks(fs.space_free),
             bavail: blocks(fs.space_avail),
