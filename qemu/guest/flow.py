@@ -31,11 +31,6 @@ def check(good, what):
         sys.exit(f"wrong: {what}")
 
 
-def forget(what=3):
-    with open("/proc/sys/vm/drop_caches", "w", encoding="ascii") as file:
-        file.write(str(what))
-
-
 def calls(p, *names):
     """How many calls of these names the mount has made. (Not to ask another program: to begin one closes files, which flushes them.)"""
     with open("/proc/self/mountstats", encoding="ascii") as file:

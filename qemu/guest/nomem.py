@@ -82,11 +82,6 @@ class Failing:
         return error, left == 0
 
 
-def forget(what=3):
-    with open("/proc/sys/vm/drop_caches", "w", encoding="ascii") as file:
-        file.write(str(what))
-
-
 class Case:
     """What an operation works on: a name of its own, here and on the server, and what it has open."""
 
@@ -98,11 +93,9 @@ class Case:
     def __str__(self):
         return self.path
 
-    def make(self, data=DATA, cold=False):
+    def make(self, data=DATA):
         with open(self.path, "wb") as file:
             file.write(data)
-        if cold:
-            forget()
 
     def make_there(self, data=DATA):
         """A file that the client does not know of."""
@@ -271,8 +264,6 @@ class Mkdir(Op):
 
 
 class Symlink(Op):
-    """One is made, and read where nothing is known of it."""
-
     may = (errno.EEXIST,)
 
     def act(self, c):
@@ -591,7 +582,7 @@ class Statfs(Op):
 
 
 class Mount(Op):
-    """A mount of its own, of another port's client id, and its end."""
+    """A mount of its own, and its end."""
 
     def prepare(self, c):
         os.makedirs("/mnt/nomem2", exist_ok=True)

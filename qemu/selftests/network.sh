@@ -169,6 +169,7 @@ is "each name is there once" "$(names_there)" $'30\n20'
 is "nothing was recovered" "$(rpc_count EXCHANGE_ID) $(rpc_count CREATE_SESSION)" "0 0"
 rm -f "$M"/n*
 locker_end p
+
 # mmap() holds the memory of its process: who looks at that (ps, pidof, whoever starts a server) is not to wait for the server.
 cat >/tmp/maps.py <<'END'
 import ctypes, mmap, os, sys, time
