@@ -13,6 +13,7 @@ mod address_space;
 mod automount;
 mod consts;
 mod dentry;
+mod dentry_ops;
 mod dir;
 mod file;
 mod fs_context;
@@ -23,6 +24,7 @@ mod iocb;
 mod locks;
 mod opening_file;
 mod super_block;
+mod vfs_inode;
 
 use core::{
     marker::PhantomData,
@@ -46,6 +48,7 @@ pub(crate) use self::{
     address_space::*,
     consts::*,
     dentry::*,
+    dentry_ops::*,
     dir::*,
     file::*,
     fs_context::*,
@@ -55,7 +58,8 @@ pub(crate) use self::{
     iocb::*,
     locks::*,
     opening_file::*,
-    super_block::*, //
+    super_block::*,
+    vfs_inode::*, //
 };
 
 /// A file system: the types of the data it keeps in the objects of the VFS.
