@@ -10,11 +10,12 @@ use kernel::{
 };
 
 use super::{
-    commit,
     lock::lock_for_io,
     read,
-    request::Writer,
-    write,
+    write::{
+        self,
+        Writer, //
+    },
     Inode,
     Rnfs4Fs, //
 };
@@ -139,9 +140,9 @@ impl AddressSpaceOperations for Rnfs4Fs {
         if folio.has_private() && !folio.is_dirty() {
             match may {
                 Release::Nothing => {}
-                Release::Start => commit::start(inode),
+                Release::Start => write::start_commit(inode),
                 // A task that is being killed does not wait, and the folio stays.
-                Release::Wait => drop(commit::commit(inode)),
+                Release::Wait => drop(write::commit(inode)),
             }
         }
         !folio.has_private()

@@ -33,11 +33,11 @@ use super::{
         Verdict, //
     },
     beginning::Beginning,
-    dir,
     file,
     making,
+    mount,
+    names,
     setattr,
-    submount,
     symlink,
     Inode,
     InodeInfo,
@@ -203,7 +203,7 @@ fn fill(
     if attrs.has(fattr4::FSID) {
         new.info().attrs.set_fsid(attrs.fsid, new.server().fsid());
     }
-    let is_point = submount::is_point(new.server(), attrs);
+    let is_point = mount::is_point(new.server(), attrs);
     let ino = if is_point && attrs.has(fattr4::MOUNTED_ON_FILEID) {
         attrs.mounted_on_fileid
     } else if attrs.has(fattr4::FILEID) {
@@ -222,12 +222,12 @@ fn fill(
             new.set_mapping_ops(address_space_ops::<Rnfs4Fs>(), folio_max);
         }
         NfsType::Dir if is_point => {
-            new.set_inode_ops(inode_ops::<submount::MountPoint>());
+            new.set_inode_ops(inode_ops::<mount::MountPoint>());
             new.set_automount();
         }
         NfsType::Dir => {
-            new.set_inode_ops(inode_ops::<dir::Dir>());
-            new.set_file_ops(dir_ops::<dir::Dir>());
+            new.set_inode_ops(inode_ops::<names::Dir>());
+            new.set_file_ops(dir_ops::<names::Dir>());
         }
         NfsType::Lnk => new.set_inode_ops(inode_ops::<symlink::Link>()),
         _ => {

@@ -28,7 +28,6 @@ use rnfs4_proto::{
 };
 
 use super::{
-    rider,
     setattr,
     write,
     Inode, //
@@ -257,7 +256,7 @@ pub(super) fn close(inode: &Inode, closing: Option<&Arc<OpenContext>>) -> Result
     }
     let res = match take_any(inode)? {
         Some(waiting) => set_now(waiting, closing),
-        None => rider::flush_and_close(inode, closing),
+        None => write::flush_and_close(inode, closing),
     };
     if res.is_ok() {
         end(inode);
@@ -287,7 +286,7 @@ fn set_now(waiting: Waiting<'_>, closing: Option<&Arc<OpenContext>>) -> Result {
     let inode = waiting.inode;
     // Writeback comes this way.
     let _nofs = NofsScope::enter();
-    let res = match rider::flush_and_set(inode, &waiting.cred, &waiting.set, closing)? {
+    let res = match write::flush_and_set(inode, &waiting.cred, &waiting.set, closing)? {
         Some(attrs) => setattr::changed(inode, &waiting.set, attrs),
         None => setattr::send(inode, &waiting.cred, None, &waiting.set),
     };

@@ -2,44 +2,29 @@
 
 //! The file system: what the VFS asks for, in terms of what the client offers.
 //!
-//! One file a subject: [`mount`] and [`options`] make a superblock, [`inode`] and [`attrs`] keep what is known of a file,
-//! [`access`] what its users may do, [`lookup`], [`atomic_open`], [`create`], [`namei`] and [`silly`] deal with names, [`submount`] with
-//! where another file system begins, [`readdir`], [`listing`] and [`symlink`] with what directories and links hold, [`file`], [`read`],
-//! [`beginning`], [`write`], [`rider`], [`making`], [`commit`] and [`direct`] with data, [`lock`] with locks.
+//! [`mount`] makes a superblock, [`inode`] and [`attrs`] keep what is known of a file, [`setattr`] changes it, [`access`] is what its users
+//! may do. [`names`] has what directories hold, [`mod@symlink`] what links do. [`file`] opens and closes; [`address_space`] is what the page
+//! cache asks for, which [`read`] and [`beginning`] bring, and [`mod@write`] takes away; [`mapped`] looks after mappings, [`making`] after
+//! files that are just being made; [`direct`] goes past the page cache. [`lock`] is about locks, [`space`] about holes.
 //!
-//! Lock order: a directory's or file's `i_rwsem`, then folio locks, then the spinlocks: [`attrs::AttrCache`], and in it
-//! `i_lock`; [`inode_write::InodeWrite`] is never held together with the attributes' lock.
+//! Lock order: a directory's or file's `i_rwsem`, then folio locks, then the spinlocks: [`write::InodeWrite`], in it
+//! [`attrs::AttrCache`], and in that `i_lock`.
 
 mod access;
 mod address_space;
-mod atomic_open;
 mod attrs;
 mod beginning;
-mod commit;
-mod create;
-mod dir;
 mod direct;
 mod file;
 mod inode;
-mod inode_write;
-mod listing;
 mod lock;
-mod lookup;
 mod making;
 mod mapped;
 mod mount;
-mod namei;
-mod options;
+mod names;
 mod read;
-mod readdir;
-mod request;
-mod rider;
 mod setattr;
-mod silly;
 mod space;
-mod stats;
-mod submount;
-mod super_block;
 mod symlink;
 mod write;
 
@@ -107,7 +92,7 @@ pub(crate) struct InodeInfo {
     access: access::AccessCache,
     /// For directories: what it lists, and how the names are used.
     #[pin]
-    listing: listing::Listing,
+    listing: names::Listing,
     /// Who has locked it; set with the first lock.
     locks: SetOnce<Arc<FileLocks>>,
     /// Target of a symbolic link.
@@ -115,7 +100,7 @@ pub(crate) struct InodeInfo {
     link: symlink::LinkCache,
     /// What is to be written to the server.
     #[pin]
-    pub(crate) write: inode_write::InodeWrite,
+    pub(crate) write: write::InodeWrite,
     /// What is set on it while it is being made.
     #[pin]
     making: making::Making,
@@ -150,18 +135,18 @@ impl FileSystem for Rnfs4Fs {
     type SuperInfo = SuperInfo;
     type InodeInfo = InodeInfo;
     type FileInfo = Arc<OpenContext>;
-    type DentryInfo = Pin<KBox<silly::SillyUnlink>>;
-    type DirInfo = Pin<KBox<readdir::DirCursor>>;
+    type DentryInfo = Pin<KBox<names::SillyUnlink>>;
+    type DirInfo = Pin<KBox<names::DirCursor>>;
 
     fn new_inode_info() -> impl PinInit<InodeInfo, Error> {
         try_pin_init!(InodeInfo {
             fh: SetOnce::new(),
             attrs <- attrs::AttrCache::new(),
             access <- access::AccessCache::new(),
-            listing <- listing::Listing::new(),
+            listing <- names::Listing::new(),
             locks: SetOnce::new(),
             link <- symlink::LinkCache::new(),
-            write <- inode_write::InodeWrite::new(),
+            write <- write::InodeWrite::new(),
             making <- making::Making::new(),
             mapped: mapped::Mapped::new(),
             direct <- direct::DirectWrites::new(),

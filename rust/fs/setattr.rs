@@ -31,7 +31,6 @@ use super::{
         stat, //
     },
     making,
-    rider,
     write::{
         self,
         invalidate_data, //
@@ -175,12 +174,12 @@ fn right_to_cut(
 /// Sets attributes other than the size behind what is to be written, along with what was put off.
 fn set_behind_data(inode: &Inode, cred: &Credential, set: &SetAttrs) -> Result {
     let Some((waiting, both)) = making::take(inode, cred, set)? else {
-        return match rider::flush_and_set(inode, cred, set, None) {
+        return match write::flush_and_set(inode, cred, set, None) {
             Ok(Some(attrs)) => changed(inode, set, attrs),
             _ => send(inode, cred, None, set),
         };
     };
-    let res = match rider::flush_and_set(inode, cred, &both, None)? {
+    let res = match write::flush_and_set(inode, cred, &both, None)? {
         Some(attrs) => changed(inode, &both, attrs),
         None => send(inode, cred, None, &both),
     };

@@ -25,8 +25,8 @@ use kernel::{
 };
 
 use super::{
-    request::Writer,
     write as buffered,
+    write::Writer,
     Inode,
     Rnfs4Fs, //
 };

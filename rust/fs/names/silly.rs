@@ -36,15 +36,12 @@ use rnfs4_proto::{
 
 use super::{
     dir::changed,
-    inode::find_dir,
     lookup::mark,
     namei::{
         link_to,
         lost_name,
         rename_to, //
     },
-    ChildDentry,
-    Inode, //
 };
 use crate::{
     client::{
@@ -52,7 +49,12 @@ use crate::{
         Server,
         StatusExt, //
     },
-    sys::cred::current_cred,
+    fs::{
+        inode::find_dir,
+        ChildDentry,
+        Inode, //
+    },
+    sys::cred::current_cred, //
 };
 
 /// Tells apart the hidden names of one file.

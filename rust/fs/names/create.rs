@@ -44,9 +44,7 @@ use rnfs4_proto::{
 };
 
 use super::{
-    access::DIR_ACCESS,
     dir::changed,
-    inode::fhget,
     lookup::{
         ask,
         splice,
@@ -56,16 +54,20 @@ use super::{
         check_name,
         failed, //
     },
-    ChildDentry,
-    Dentry,
-    Inode,
-    Origin,
-    Stamp, //
 };
 use crate::{
     client::{
         mark,
         status_error, //
+    },
+    fs::{
+        access::DIR_ACCESS,
+        inode::fhget,
+        ChildDentry,
+        Dentry,
+        Inode,
+        Origin,
+        Stamp, //
     },
     sys::{
         cred::{

@@ -23,10 +23,6 @@ use rnfs4_proto::{
     types::Stateid, //
 };
 
-use super::{
-    write,
-    Inode, //
-};
 use crate::{
     client::OpenContext,
     sys::cred::cred_fscmp, //
@@ -46,7 +42,7 @@ pub(super) struct Rider {
 
 impl Rider {
     /// May sleep to allocate.
-    fn new(
+    pub(super) fn new(
         closing: Option<&Arc<OpenContext>>,
         set: Option<(&Credential, &SetAttrs)>,
     ) -> Result<Arc<Self>> {
@@ -89,40 +85,9 @@ impl Rider {
     pub(super) fn arrived(&self, attrs: Option<Attrs>) {
         *self.done.lock() = Some(attrs);
     }
-}
 
-/// Writes all dirty data of a file and makes it safe, as [`write::flush`]. Where it can be, the server is told along with that of the end
-/// of the open `closing`.
-pub(super) fn flush_and_close(inode: &Inode, closing: Option<&Arc<OpenContext>>) -> Result {
-    if closing.is_some() && inode.info().write.has_writes() {
-        if let Ok(rider) = Rider::new(closing, None) {
-            return write::flush_with(inode, &rider);
-        }
+    /// What [`Rider::arrived`] was told, if it was.
+    pub(super) fn take_done(&self) -> Option<Option<Attrs>> {
+        self.done.lock().take()
     }
-    write::flush(inode)
-}
-
-/// Writes all dirty data of a file before attributes of it are set, and makes it safe. The attributes, among which is no size, are set
-/// along with that where it can be, and then the open `closing` is ended; then returns the file's attributes behind that, if the server
-/// told them.
-///
-/// Errors of the data are for those who have the file open. An error here means that the flush did not come to its end, as with
-/// [`write::flush`], and that nothing was set.
-pub(super) fn flush_and_set(
-    inode: &Inode,
-    cred: &Credential,
-    attrs: &SetAttrs,
-    closing: Option<&Arc<OpenContext>>,
-) -> Result<Option<Option<Attrs>>> {
-    if attrs.size.is_none() && inode.info().write.has_writes() {
-        if let Ok(rider) = Rider::new(closing, Some((cred, attrs))) {
-            let res = write::flush_with(inode, &rider);
-            let done = rider.done.lock().take();
-            return match done {
-                None => res.map(|()| None),
-                done => Ok(done),
-            };
-        }
-    }
-    write::flush(inode).map(|()| None)
 }

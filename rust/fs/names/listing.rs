@@ -19,8 +19,10 @@ use kernel::{
     },
 };
 
-use super::Inode;
-use crate::sys::time::jiffies;
+use crate::{
+    fs::Inode,
+    sys::time::jiffies, //
+};
 
 /// How many names of a directory must have been used since the program was given entries, for it to be likely that it uses each.
 const USED_MANY: u32 = 8;
@@ -159,7 +161,7 @@ pub(crate) struct Listing {
 
 impl Listing {
     /// Nothing is known, and no name was used.
-    pub(super) fn new() -> impl PinInit<Self> {
+    pub(in crate::fs) fn new() -> impl PinInit<Self> {
         pin_init!(Self {
             used: Atomic::new(0),
             looked_at: Atomic::new(0),

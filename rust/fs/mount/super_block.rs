@@ -15,19 +15,21 @@ use rnfs4_proto::{
 };
 
 use super::{
-    commit,
-    inode::note_error,
     options,
-    stats,
-    Dentry,
-    Inode,
-    InodeInfo,
-    Rnfs4Fs,
-    SuperBlock,
-    SuperInfo, //
+    stats, //
 };
 use crate::{
     client::StatusExt,
+    fs::{
+        inode::note_error,
+        write,
+        Dentry,
+        Inode,
+        InodeInfo,
+        Rnfs4Fs,
+        SuperBlock,
+        SuperInfo, //
+    },
     sys::{
         cred::current_cred,
         fs::{
@@ -47,7 +49,7 @@ pub(super) const BLOCK_BITS: u8 = 12;
 #[vtable]
 impl SuperOperations for Rnfs4Fs {
     fn write_inode(inode: &Inode, sync: bool) -> Result {
-        commit::write_inode(inode, sync)
+        write::write_inode(inode, sync)
     }
 
     fn drop_inode(info: &InodeInfo) -> bool {

@@ -20,26 +20,26 @@ use rnfs4_proto::{
     types::NfsType,
 };
 
-use super::{
-    access,
-    inode::{
-        note_error,
-        stat, //
-    },
-    options::{
-        cstring,
-        MountOptions, //
-    },
-    setattr,
-    Dentry,
-    Inode,
-    InodeInfo,
-    Rnfs4Fs, //
+use super::options::{
+    cstring,
+    MountOptions, //
 };
 use crate::{
     client::{
         Connected,
         Server, //
+    },
+    fs::{
+        access,
+        inode::{
+            note_error,
+            stat, //
+        },
+        setattr,
+        Dentry,
+        Inode,
+        InodeInfo,
+        Rnfs4Fs, //
     },
     sys::fs::{
         Access,
@@ -52,7 +52,7 @@ use crate::{
 };
 
 /// Operations on a directory that is a mount point: on itself alone, nothing in it.
-pub(super) struct MountPoint;
+pub(in crate::fs) struct MountPoint;
 
 #[vtable]
 impl InodeOperations for MountPoint {
@@ -97,7 +97,7 @@ impl Point {
 }
 
 /// Whether an object with these attributes, seen in `server`'s file system, is where another one begins.
-pub(super) fn is_point(server: &Server, attrs: &Attrs) -> bool {
+pub(in crate::fs) fn is_point(server: &Server, attrs: &Attrs) -> bool {
     attrs.typ == NfsType::Dir && attrs.has(fattr4::FSID) && attrs.fsid != server.fsid()
 }
 

@@ -15,30 +15,32 @@ use rnfs4_proto::{
 };
 
 use super::{
-    access,
     atomic_open,
     create,
-    inode::{
-        refresh,
-        stat, //
-    },
     lookup,
     namei,
     readdir::{
         self,
         DirCursor, //
-    },
-    setattr,
-    ChildDentry,
-    Dentry,
-    Inode,
-    InodeInfo,
-    Origin,
-    Rnfs4Fs,
-    Stamp, //
+    }, //
 };
 use crate::{
     client::IoEvent,
+    fs::{
+        access,
+        inode::{
+            refresh,
+            stat, //
+        },
+        setattr,
+        ChildDentry,
+        Dentry,
+        Inode,
+        InodeInfo,
+        Origin,
+        Rnfs4Fs,
+        Stamp, //
+    },
     sys::fs::{
         Access,
         DirContext,
@@ -49,11 +51,11 @@ use crate::{
         KStat,
         LookupFlags,
         OpeningFile, //
-    }, //
+    },
 };
 
 /// Operations on directories.
-pub(super) struct Dir;
+pub(in crate::fs) struct Dir;
 
 #[vtable]
 impl InodeOperations for Dir {

@@ -43,33 +43,35 @@ use rnfs4_proto::{
 };
 
 use super::{
-    inode::{
-        note_error,
-        refresh, //
-    },
     listing::{
         Listing,
         Page,
         Whole, //
     },
-    lookup::Primed,
-    Dentry,
-    Inode,
-    Origin,
-    Rnfs4Fs,
-    Stamp, //
+    lookup::Primed, //
 };
 use crate::{
     client::{
         status_error,
         LookupCache, //
     },
+    fs::{
+        inode::{
+            note_error,
+            refresh, //
+        },
+        Dentry,
+        Inode,
+        Origin,
+        Rnfs4Fs,
+        Stamp, //
+    },
     sys::{
         fs::{
             dt,
             DirContext, //
         },
-        mm::PageVec,
+        mm::PageVec, //
     },
 };
 

@@ -28,27 +28,29 @@ use kernel::{
 };
 use rnfs4_proto::types::Verifier;
 
-use super::{
-    request::{
-        Batch,
-        Batches,
-        Begun,
-        Piece,
-        Progress,
-        Request,
-        State,
-        Writer, //
-    },
-    Inode,
-    Rnfs4Fs,
-    SuperBlock, //
+use super::request::{
+    Batch,
+    Batches,
+    Begun,
+    Piece,
+    Progress,
+    Request,
+    State,
+    Writer, //
 };
-use crate::sys::{
-    mm::{
-        Folio,
-        Locked, //
+use crate::{
+    fs::{
+        Inode,
+        Rnfs4Fs,
+        SuperBlock, //
     },
-    wait::WaitQueue, //
+    sys::{
+        mm::{
+            Folio,
+            Locked, //
+        },
+        wait::WaitQueue, //
+    },
 };
 
 /// What an inode knows of its writes.
@@ -134,7 +136,7 @@ pub(super) enum Start {
 
 /// A file is being cut. Nothing behind its new end is made dirty through mappings before this is dropped: what was stored there after the
 /// last flush would be written behind the server's back, and make the file longer again.
-pub(super) struct Cut<'a>(&'a InodeWrite);
+pub(in crate::fs) struct Cut<'a>(&'a InodeWrite);
 
 impl Drop for Cut<'_> {
     fn drop(&mut self) {
@@ -157,11 +159,11 @@ pub(crate) struct InodeWrite {
 }
 
 /// The books, which nobody changes meanwhile.
-pub(super) struct Held<'a>(SpinLockGuard<'a, Books>);
+pub(in crate::fs) struct Held<'a>(SpinLockGuard<'a, Books>);
 
 impl Held<'_> {
     /// As [`InodeWrite::has_writes`].
-    pub(super) fn has_writes(&self) -> bool {
+    pub(in crate::fs) fn has_writes(&self) -> bool {
         self.0.requests != 0 || self.0.writing != 0
     }
 }
@@ -188,13 +190,13 @@ impl InodeWrite {
     }
 
     /// The file is about to be cut to `size`, by who has its inode locked.
-    pub(super) fn cut(&self, size: u64) -> Cut<'_> {
+    pub(in crate::fs) fn cut(&self, size: u64) -> Cut<'_> {
         self.books.lock().cut = Some(size);
         Cut(self)
     }
 
     /// Waits until that has been done, but not for long. Killable.
-    pub(super) fn wait_cut(&self) {
+    pub(in crate::fs) fn wait_cut(&self) {
         let patience = msecs_to_jiffies(CUT_MS);
         let _ = self
             .cut_wait
@@ -208,7 +210,7 @@ impl InodeWrite {
     }
 
     /// Keeps that from changing until the value is dropped. Do not sleep meanwhile.
-    pub(super) fn hold(&self) -> Held<'_> {
+    pub(in crate::fs) fn hold(&self) -> Held<'_> {
         Held(self.books.lock())
     }
 
@@ -245,7 +247,7 @@ impl InodeWrite {
 
     /// Makes the bytes `range` of the folio dirty: they are to be written by the right of `by`. There must be no
     /// [`InodeWrite::conflict`] and no writeback. `EAGAIN` where the file is being [cut](Self::cut) before their end. May sleep.
-    pub(super) fn dirty(
+    pub(in crate::fs) fn dirty(
         &self,
         inode: &Inode,
         folio: &Locked<Rnfs4Fs>,
@@ -300,7 +302,7 @@ impl InodeWrite {
 
     /// Makes all of a dirty folio that belongs to the file dirty: it was written to through a mapping, and nobody knows where. The folio
     /// must be up to date.
-    pub(super) fn widen(&self, inode: &Inode, folio: &Locked<Rnfs4Fs>) {
+    pub(in crate::fs) fn widen(&self, inode: &Inode, folio: &Locked<Rnfs4Fs>) {
         let request;
         let mut books = self.books.lock();
         request = inode.mapping().private(folio);
@@ -560,7 +562,12 @@ impl InodeWrite {
     }
 
     /// The bytes `range` of a folio are dropped from the file. The folio is not under writeback.
-    pub(super) fn invalidate(&self, inode: &Inode, folio: &Locked<Rnfs4Fs>, range: Range<usize>) {
+    pub(in crate::fs) fn invalidate(
+        &self,
+        inode: &Inode,
+        folio: &Locked<Rnfs4Fs>,
+        range: Range<usize>,
+    ) {
         let request;
         let mut books = self.books.lock();
         request = inode.mapping().private(folio);

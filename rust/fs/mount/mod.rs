@@ -1,6 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Mounting.
+//! Mounting: [`options`] by the names of nfs(5), the superblock and its operations ([`super_block`]), what is told of a mount ([`stats`]),
+//! and [`submount`] where another file system of the server begins.
+
+mod options;
+mod stats;
+mod submount;
+mod super_block;
 
 use kernel::{
     prelude::*,
@@ -8,28 +14,34 @@ use kernel::{
 };
 use rnfs4_proto::types::NfsType;
 
-use super::{
-    inode::fhget,
+pub(super) use self::submount::{
+    is_point,
+    MountPoint, //
+};
+
+use self::{
     options::{
         same_options,
         MountOptions, //
     },
-    submount,
     super_block::{
         BLOCK_BITS,
         MAGIC, //
     },
-    Dentry,
-    Origin,
-    Rnfs4Fs,
-    Stamp,
-    SuperBlock,
-    SuperInfo, //
 };
 use crate::{
     client::{
         Connected,
         Server, //
+    },
+    fs::{
+        inode::fhget,
+        Dentry,
+        Origin,
+        Rnfs4Fs,
+        Stamp,
+        SuperBlock,
+        SuperInfo, //
     },
     sys::fs::{
         dentry_ops,

@@ -12,28 +12,14 @@ use kernel::{
 use rnfs4_proto::types::ChangeInfo;
 
 use super::{
-    beginning::Beginning,
     create::with_mode,
     dir::changed,
-    file::{
-        reads_only,
-        Mode, //
-    },
-    inode::fhget_with,
     lookup::{
         lookup,
         mark,
         splice, //
     },
-    making,
-    namei::check_name,
-    refresh,
-    ChildDentry,
-    Dentry,
-    Inode,
-    Origin,
-    Rnfs4Fs,
-    Stamp, //
+    namei::check_name, //
 };
 use crate::{
     client::{
@@ -41,6 +27,22 @@ use crate::{
         OpenContext,
         OpenRequest,
         OpenTarget, //
+    },
+    fs::{
+        beginning::Beginning,
+        file::{
+            reads_only,
+            Mode, //
+        },
+        inode::fhget_with,
+        making,
+        refresh,
+        ChildDentry,
+        Dentry,
+        Inode,
+        Origin,
+        Rnfs4Fs,
+        Stamp, //
     },
     sys::{
         cred::current_cred,
@@ -224,7 +226,7 @@ pub(super) fn create(dir: &Inode, dentry: &ChildDentry, mode: u16) -> Result {
     let flags = open_flags::CREAT | open_flags::EXCL | open_flags::WRONLY;
     let (inode, ctx, _) = open(dir, dentry.name(), flags, mode)?;
     if let Some(attrs) = OpenContext::close(ctx) {
-        super::refresh(&inode, &attrs, Origin::OwnChange)?;
+        refresh(&inode, &attrs, Origin::OwnChange)?;
     }
     splice(dir, dentry, inode).map(drop)
 }

@@ -30,25 +30,27 @@ use rnfs4_proto::{
 
 use super::{
     dir::changed,
-    inode::{
-        note_error,
-        refresh, //
-    },
     lookup::{
         ask,
         mark,
         splice, //
     },
-    making,
-    silly,
-    ChildDentry,
-    Dentry,
-    Inode,
-    Origin,
-    Stamp, //
+    silly, //
 };
 use crate::{
     client::StatusExt,
+    fs::{
+        inode::{
+            note_error,
+            refresh, //
+        },
+        making,
+        ChildDentry,
+        Dentry,
+        Inode,
+        Origin,
+        Stamp, //
+    },
     sys::cred::current_cred, //
 };
 

@@ -8,7 +8,7 @@
 //!
 //! Its life: [`State::Dirty`], then, while the folio is under writeback, [`State::Writing`]; then done, or
 //! [`State::Unstable`] until a COMMIT has gone well. When the server has forgotten what it did not commit, the request
-//! is dirty again. The inode's books ([`super::inode_write`]) lead it through that, and have its lock.
+//! is dirty again. The inode's books ([`super::books`]) lead it through that, and have its lock.
 
 use core::ops::Range;
 
@@ -23,15 +23,15 @@ use kernel::{
 };
 use rnfs4_proto::types::Verifier;
 
-use super::{
-    inode_write::Books,
-    Rnfs4Fs,
-    SuperBlock, //
-};
+use super::books::Books;
 use crate::{
     client::{
         LockState,
         OpenContext, //
+    },
+    fs::{
+        Rnfs4Fs,
+        SuperBlock, //
     },
     sys::mm::{
         Folio,
@@ -67,11 +67,11 @@ pub(super) struct Progress {
 
 /// By whose right data is written.
 #[derive(Clone)]
-pub(super) struct Writer {
+pub(in crate::fs) struct Writer {
     /// The open context.
-    pub(super) ctx: Arc<OpenContext>,
+    pub(in crate::fs) ctx: Arc<OpenContext>,
     /// The locks that the writer had.
-    pub(super) lock: Option<Arc<LockState>>,
+    pub(in crate::fs) lock: Option<Arc<LockState>>,
 }
 
 impl PartialEq for Writer {

@@ -16,11 +16,11 @@ use rnfs4_proto::{
     types::Bitmap, //
 };
 
-use super::{
-    options,
-    SuperBlock, //
+use super::options;
+use crate::{
+    fs::SuperBlock,
+    sys::time::now_ms, //
 };
-use crate::sys::time::now_ms;
 
 /// AUTH_UNIX.
 const FLAVOR: u32 = 1;

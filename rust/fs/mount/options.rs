@@ -9,10 +9,7 @@ use kernel::{
     str::CString, //
 };
 
-use super::{
-    submount::Point,
-    Rnfs4Fs, //
-};
+use super::submount::Point;
 use crate::{
     client::{
         LocalLock,
@@ -21,6 +18,7 @@ use crate::{
         Server,
         NFS_PORT, //
     },
+    fs::Rnfs4Fs,
     sys::{
         fs::{
             FsContext,

@@ -31,12 +31,12 @@ use rnfs4_proto::{
 };
 
 use super::{
-    inode_write::Settled,
-    making,
-    request::Batches,
-    write,
-    Inode,
-    Rnfs4Fs, //
+    books::Settled,
+    outcome::{
+        report,
+        wrote, //
+    },
+    request::Batches, //
 };
 use crate::{
     client::{
@@ -44,6 +44,10 @@ use crate::{
         OpenContext,
         OpenState,
         StatusExt, //
+    },
+    fs::{
+        Inode,
+        Rnfs4Fs, //
     },
     sys::{
         fs::Inflight,
@@ -98,7 +102,7 @@ impl AsyncOps for CommitCall {
             Err(e) if e == ENOMEM => Settled::Again,
             Err(e) => {
                 self.ctx.set_failing(true);
-                write::report(inode, self.ctx.write_error(e));
+                report(inode, self.ctx.write_error(e));
                 Settled::GivenUp
             }
         };
@@ -111,7 +115,7 @@ impl AsyncOps for CommitCall {
 
 fn committed(inode: &Inode, verifier: Verifier, attrs: Option<Attrs>) -> Settled {
     match attrs {
-        Some(attrs) => write::wrote(inode, &attrs),
+        Some(attrs) => wrote(inode, &attrs),
         // What was asked before this says nothing of the file as it is now.
         None => inode.info().attrs.barrier(),
     }
@@ -119,7 +123,7 @@ fn committed(inode: &Inode, verifier: Verifier, attrs: Option<Attrs>) -> Settled
 }
 
 /// Starts a COMMIT of all that has been written, unless one is under way or nothing waits for it.
-pub(super) fn start(inode: &Inode) {
+pub(in crate::fs) fn start(inode: &Inode) {
     let Some(batches) = inode.info().write.start_commit() else {
         return;
     };
@@ -140,26 +144,6 @@ pub(super) fn start(inode: &Inode) {
 
 /// Commits what has been written, and waits for that. What comes of it, each request knows; data lost for good is the
 /// mapping's error. `ERESTARTSYS` when the task is being killed. Sleeps.
-pub(super) fn commit(inode: &Inode) -> Result {
+pub(in crate::fs) fn commit(inode: &Inode) -> Result {
     inode.info().write.wait_commit(|| start(inode))
-}
-
-/// Answers `->write_inode()`: after its pages were written, an inode still has to be committed, and is dirty until it is. The VFS takes
-/// it for clean when it calls this, so it is told otherwise: whatever was under way may come to nothing, and a sync(2) or umount that
-/// found the inode clean would not wait for it.
-pub(crate) fn write_inode(inode: &Inode, sync: bool) -> Result {
-    making::settle(inode)?;
-    let res = if sync {
-        write::flush(inode)
-    } else {
-        // In the background a COMMIT waits until no WRITE is under way.
-        if !inode.mapping().has_writeback() {
-            start(inode);
-        }
-        Ok(())
-    };
-    if inode.info().write.is_uncommitted() {
-        inode.mark_dirty_datasync();
-    }
-    res
 }

@@ -32,29 +32,29 @@ use rnfs4_proto::{
     },
 };
 
-use super::{
-    access::DIR_ACCESS,
-    inode::{
-        fhget,
-        getattr,
-        note_error,
-        refresh,
-        revalidate, //
-    },
-    silly::SillyUnlink,
-    ChildDentry,
-    Dentry,
-    Inode,
-    InodeInfo,
-    Origin,
-    Rnfs4Fs,
-    Stamp, //
-};
+use super::silly::SillyUnlink;
 use crate::{
     client::{
         status_error,
         IoEvent,
         LookupCache, //
+    },
+    fs::{
+        access::DIR_ACCESS,
+        inode::{
+            fhget,
+            getattr,
+            note_error,
+            refresh,
+            revalidate, //
+        },
+        ChildDentry,
+        Dentry,
+        Inode,
+        InodeInfo,
+        Origin,
+        Rnfs4Fs,
+        Stamp, //
     },
     sys::{
         cred::current_cred,
