@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Mounting: [`options`] by the names of nfs(5), the superblock and its operations ([`super_block`]), what is told of a mount ([`stats`]),
-//! and [`submount`] where another file system of the server begins.
+//! Mounting: the [`source`], [`options`] by the names of nfs(5) and how they [`show`], the superblock and its operations
+//! ([`super_block`]), what is told of a mount ([`stats`]), and [`submount`] where another file system of the server begins.
 
 mod options;
+mod show;
+mod source;
 mod stats;
 mod submount;
 mod super_block;
@@ -20,10 +22,8 @@ pub(super) use self::submount::{
 };
 
 use self::{
-    options::{
-        same_options,
-        MountOptions, //
-    },
+    options::MountOptions,
+    show::same_options,
     super_block::{
         BLOCK_BITS,
         MAGIC, //

@@ -4,12 +4,18 @@
 
 use kernel::{
     prelude::*,
-    seq_file::SeqFile,
-    seq_print,
     str::CString, //
 };
 
-use super::submount::Point;
+use super::{
+    source::{
+        components,
+        cstring,
+        set_source,
+        split_source, //
+    },
+    submount::Point, //
+};
 use crate::{
     client::{
         LocalLock,
@@ -31,8 +37,6 @@ use crate::{
     },
 };
 
-/// The longest path component.
-const NAME_MAX: usize = 255;
 /// Least `rsize` and `wsize` that are taken at their word, and what others mean.
 const SIZE_MIN: u32 = 1024;
 const SIZE_SMALL: u32 = 4096;
@@ -446,150 +450,4 @@ fn version(given: &Given<'_>) -> Result<Option<u32>> {
         "2" | "3" | "4.0" => given.refuse("only NFSv4.1 and 4.2 are supported"),
         _ => given.bad(),
     }
-}
-
-fn set_source(fc: &mut FsContext<Rnfs4Fs>, value: ParamValue<'_>) -> Result {
-    let ParamValue::Str(source) = value else {
-        fc.error(fmt!("source must be HOST:/PATH"));
-        return Err(EINVAL);
-    };
-    if fc.source().is_some() {
-        fc.error(fmt!("more than one source"));
-        return Err(EINVAL);
-    }
-    fc.set_source(source)
-}
-
-/// Takes `HOST:/PATH` or `[ADDRESS]:/PATH` apart.
-fn split_source(source: &[u8]) -> Option<(&[u8], &[u8])> {
-    let (host, rest) = match source.strip_prefix(b"[") {
-        Some(rest) => {
-            let end = rest.iter().position(|&c| c == b']')?;
-            (rest.get(..end)?, rest.get(end + 1..)?)
-        }
-        None => {
-            // An IPv6 address without brackets has colons, too; the path begins at the first slash.
-            let slash = source.windows(2).position(|w| w == b":/")?;
-            (source.get(..slash)?, source.get(slash..)?)
-        }
-    };
-    let path = rest.strip_prefix(b":")?;
-    (!host.is_empty() && path.starts_with(b"/")).then_some((host, path))
-}
-
-/// The components of a path.
-fn components(fc: &FsContext<Rnfs4Fs>, path: &[u8]) -> Result<KVec<KVec<u8>>> {
-    let mut all = KVec::new();
-    for name in path.split(|&c| c == b'/') {
-        match name {
-            b"" | b"." => continue,
-            b".." => {
-                fc.error(fmt!("bad source: .. in the path"));
-                return Err(EINVAL);
-            }
-            name if name.len() > NAME_MAX => return Err(ENAMETOOLONG),
-            name => {
-                let mut copy = KVec::with_capacity(name.len(), GFP_KERNEL)?;
-                copy.extend_from_slice(name, GFP_KERNEL)?;
-                all.push(copy, GFP_KERNEL)?;
-            }
-        }
-    }
-    Ok(all)
-}
-
-/// These bytes, which come from a C string, as one.
-pub(super) fn cstring(bytes: &[u8]) -> Result<CString> {
-    let mut buf = KVec::with_capacity(bytes.len() + 1, GFP_KERNEL)?;
-    buf.extend_from_slice(bytes, GFP_KERNEL)?;
-    buf.push(0, GFP_KERNEL)?;
-    Ok(CStr::from_bytes_with_nul(&buf)
-        .map_err(|_| EINVAL)?
-        .to_cstring()?)
-}
-
-/// Tells whether two mounts of a file system by one client may share its superblock.
-pub(super) fn same_options(old: &Server, new: &Server) -> bool {
-    let (a, b) = (old.params(), new.params());
-    !a.nosharecache
-        && !b.nosharecache
-        && old.rsize() == new.rsize()
-        && old.wsize() == new.wsize()
-        && a.timeo == b.timeo
-        && a.retrans == b.retrans
-        && a.patience == b.patience
-        && (a.acregmin, a.acregmax) == (b.acregmin, b.acregmax)
-        && (a.acdirmin, a.acdirmax) == (b.acdirmin, b.acdirmax)
-        && a.noac == b.noac
-        && a.nocto == b.nocto
-        && a.lookupcache == b.lookupcache
-        && a.local_lock == b.local_lock
-}
-
-/// Prints the options as they are in force, such that they can be given to mount(8) again.
-pub(super) fn show(m: &SeqFile, server: &Server) -> Result {
-    let p = server.params();
-    let defaults = MountParams::new(p.addr, CString::try_from_fmt(fmt!(""))?, KVec::new());
-    seq_print!(m, ",vers=4.{}", p.minorversion);
-    seq_print!(m, ",rsize={},wsize={}", server.rsize(), server.wsize());
-    let ac = |name: &str, now: u32, default: u32| {
-        if now != default {
-            seq_print!(m, ",{}={}", name, now);
-        }
-    };
-    ac("acregmin", p.acregmin, defaults.acregmin);
-    ac("acregmax", p.acregmax, defaults.acregmax);
-    ac("acdirmin", p.acdirmin, defaults.acdirmin);
-    ac("acdirmax", p.acdirmax, defaults.acdirmax);
-    seq_print!(
-        m,
-        ",{}",
-        match p.patience {
-            Flags::Soft => "soft",
-            Flags::SoftErr => "softerr",
-            Flags::Hard | Flags::Once | Flags::Mount => "hard",
-        }
-    );
-    for (given, name) in [
-        (p.noac, ",noac"),
-        (p.nocto, ",nocto"),
-        (server.client().noresvport(), ",noresvport"),
-        (p.nosharecache, ",nosharecache"),
-    ] {
-        if given {
-            seq_print!(m, "{}", name);
-        }
-    }
-    match p.lookupcache {
-        LookupCache::All => (),
-        LookupCache::Positive => seq_print!(m, ",lookupcache=pos"),
-        LookupCache::None => seq_print!(m, ",lookupcache=none"),
-    }
-    seq_print!(
-        m,
-        ",proto={}",
-        if p.addr.is_ipv6() { "tcp6" } else { "tcp" }
-    );
-    if p.addr.port() != NFS_PORT {
-        seq_print!(m, ",port={}", p.addr.port());
-    }
-    if server.client().nconnect() > 1 {
-        seq_print!(m, ",nconnect={}", server.client().nconnect());
-    }
-    seq_print!(m, ",timeo={},retrans={},sec=sys", p.timeo, p.retrans);
-    if let Some(addr) = &p.clientaddr {
-        seq_print!(m, ",clientaddr={}", addr.to_str().unwrap_or("?"));
-    }
-    seq_print!(
-        m,
-        ",local_lock={},addr={}",
-        match (p.local_lock.flock, p.local_lock.posix) {
-            (false, false) => "none",
-            (true, false) => "flock",
-            (false, true) => "posix",
-            (true, true) => "all",
-        },
-        p.addr.to_text()?.to_str().unwrap_or("?")
-    );
-    Ok(())
 }

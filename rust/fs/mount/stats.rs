@@ -16,7 +16,7 @@ use rnfs4_proto::{
     types::Bitmap, //
 };
 
-use super::options;
+use super::show::show_options;
 use crate::{
     fs::SuperBlock,
     sys::time::now_ms, //
@@ -34,7 +34,7 @@ pub(super) fn show(m: &SeqFile, sb: &SuperBlock) -> Result {
     if sb.is_synchronous() {
         seq_print!(m, ",sync");
     }
-    options::show(m, server)?;
+    show_options(m, server)?;
     seq_print!(m, "\n\tage:\t{}", server.age_ms() / 1000);
     seq_print!(
         m,

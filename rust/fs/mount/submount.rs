@@ -20,9 +20,9 @@ use rnfs4_proto::{
     types::NfsType,
 };
 
-use super::options::{
-    cstring,
-    MountOptions, //
+use super::{
+    options::MountOptions,
+    source::cstring, //
 };
 use crate::{
     client::{

@@ -15,7 +15,7 @@ use rnfs4_proto::{
 };
 
 use super::{
-    options,
+    show,
     stats, //
 };
 use crate::{
@@ -100,7 +100,7 @@ impl SuperOperations for Rnfs4Fs {
     }
 
     fn show_options(m: &SeqFile, sb: &SuperBlock) -> Result {
-        options::show(m, &sb.info().server)
+        show::show_options(m, &sb.info().server)
     }
 
     // mountstats(8), nfsiostat(8) and others look for the C client's mounts, and some stumble over what else has statistics.
