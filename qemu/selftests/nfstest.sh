@@ -39,6 +39,10 @@ done
 export PATH=/usr/sbin:/usr/bin
 exec nsenter --net=/run/netns/second --uts="$STATE/ns/uts-second" --mount="$STATE/ns/mnt-second" -- bash -c "\${*:2}"
 END
+# It takes the last operation that has the WRITE's stateid for the WRITE; where a CLOSE goes along, that is the CLOSE.
+sed -E 's/"NFS.argop == %d and (NFS.stateid.other == b.%s.)" % \((bio_op), (.*)\)$/"\1 and NFS.argop == %d" % (\3, \2)/' \
+	/usr/bin/nfstest_dio >"$BIN/nfstest_dio"
+chmod 755 "$BIN/nfstest_dio"
 client_ns second
 touch "$STATE/ns/mnt-second"
 unshare --mount="$STATE/ns/mnt-second" true
@@ -52,7 +56,9 @@ run() {
 		--nfsversion 4.2 --interface nfs0 --client-ipaddr 10.11.12.2 --tcpdump "$BIN/tcpdump" --tbsize 4096 "${more[@]}" >"$log" 2>&1)
 	umount -l /mnt/nfstest 2>/dev/null
 	rm -f "$BIN"/log/*.cap /tmp/nfstest_*
-	sed -nE 's/ \([0-9]+ passed.*//; s/[0-9]+/N/g; s/^ *FAIL: //p' "$log" | sort -u >"$log.failed"
+	# Of an exception, what it was.
+	sed -nE 's/ \([0-9]+ passed.*//; s/[0-9]+/N/g; /FAIL: Traceback/ { :more n; /^ *[A-Za-z]+Error:/!b more; s/^/FAIL:/ }; s/^ *FAIL: *//p' "$log" |
+		sort -u >"$log.failed"
 	note "$2, $1: $(grep -E '^[0-9]+ tests? \(' "$log")"
 	grep -qE '^[0-9]+ tests? \(' "$log" || {
 		tail -n 20 "$log"

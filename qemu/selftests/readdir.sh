@@ -170,6 +170,9 @@ check "or are no longer in memory" forgotten
 check "it is not for those who may not read it" forbidden
 check "each name stands for its file" contents
 check "files that were replaced are seen" replaced
+# What was asked long ago, by the first of them, is asked again after a minute.
+umount $M
+mount_rnfs4 -o actimeo=1 $M
 round >/tmp/first
 rpc_mark
 for _ in 1 2 3; do
