@@ -65,7 +65,10 @@ killed_in_time() {
 }
 
 gone() {
-	[ ! -d "/proc/$1" ] || [ "$(awk '{ print $3 }' "/proc/$1/stat")" = Z ]
+	local state
+	# It may go between one look and the next.
+	state=$(awk '{ print $3 }' "/proc/$1/stat" 2>/dev/null)
+	[ -z "$state" ] || [ "$state" = Z ]
 }
 
 plan 24
