@@ -8,10 +8,11 @@ nap() {
 
 # within SECONDS CMD [ARG...]: repeats the command until it succeeds; fails after that time.
 within() {
-	local end=$((SECONDS + $1))
+	# Whole seconds from now, not to a tick of $SECONDS.
+	local end=$((${EPOCHREALTIME/./} + $1 * 1000000))
 	shift
 	until "$@"; do
-		[ "$SECONDS" -lt "$end" ] || return 1
+		[ "${EPOCHREALTIME/./}" -lt "$end" ] || return 1
 		nap 0.1
 	done
 }
