@@ -2,9 +2,9 @@
 
 //! Writing through the page cache.
 //!
-//! What is dirty is a [`request`] on its folio, in the [`books`] of its inode; [`writeback`] collects requests into a [`call`], [`commit`]
-//! makes safe what calls have written, and the file learns the [`outcome`]. A [`flush`] does all of that and waits for it; a [`rider`]
-//! is what goes along with its last WRITE. Each knows only those that were named before it, and the books none but requests.
+//! From the page to the server's disk, each resting on those before it: what is dirty is a [`request`] on its folio, in the [`books`] of its
+//! inode; [`outcome`] tells the file what became of data; [`mod@commit`] makes safe what was written; a [`rider`] goes along with a WRITE;
+//! a [`call`] is one WRITE; [`writeback`] collects requests into calls; a [`mod@flush`] does all of that and waits for it.
 
 mod books;
 mod call;
