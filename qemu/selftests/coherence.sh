@@ -2,8 +2,10 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # What others do is seen: another client's changes to data, names, types and attributes, as close-to-open consistency and the attribute
-# cache's times allow. The other client is the server itself.
+# cache's times allow. The other client is the server itself; and once a scripted one, that answers late.
 . "$(dirname "$0")/lib.sh"
+# shellcheck source=qemu/selftests/scripted.bash
+. "$(dirname "$0")/scripted.bash"
 
 CLIENT=${CLIENT:-rnfs4}
 M=/mnt/coherence
@@ -41,7 +43,7 @@ shuffles() {
 	done
 }
 
-plan 24
+plan 30
 server_sh chmod 777 "$EXPORT"
 check "mount" "mount_$CLIENT" "$M"
 cd "$M" || exit
@@ -119,5 +121,32 @@ refuse "but not more than that" as_user sh -c 'echo x >>private/file'
 
 check "writers in one directory do not disturb each other" shuffles
 is "and leave what they should" "$(other 'ls | grep -c "^kept"')" 48
+
+# However much is known of the directory, and for however long: nobody has asked for this name.
+mkdir burst
+for n in $(seq 10); do
+	[ ! -e "burst/no-$n" ]
+done
+other 'echo new >burst/made && echo new >burst/stated'
+is "a name that nobody has asked for is looked for at the server" "$(cat burst/made; stat -c %s burst/stated)" "new
+4"
 cd /
+check "umount" umount "$M"
+
+# Somebody else makes the name behind the server's answer to the LOOKUP, which is long on its way; what is asked meanwhile on the other
+# connection shows that the directory has changed.
+serve "$CLIENT"
+check "a server that answers late" "mount_$CLIENT" -o nconnect=2,actimeo=1 "${address[$CLIENT]}:/" "$M"
+stat "$M" >/dev/null
+ctl "$CLIENT" rule "LOOKUP delay=2200" >/dev/null
+stat "$M/new" >/dev/null 2>&1 &
+looking=$!
+sleep 0.3
+ctl "$CLIENT" put new text >/dev/null
+sleep 1.2
+stat "$M" >/dev/null
+check "the directory is known to have changed before the answer comes" kill -0 $looking
+wait $looking
+is "which is that there is nothing" $? 1
+is "and then it is found" "$(cat "$M/new")" text
 check "umount" umount "$M"

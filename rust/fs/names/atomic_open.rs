@@ -169,6 +169,7 @@ fn open_and_finish(
     switched: Option<ARef<Dentry>>,
 ) -> Result {
     let flags = file.flags();
+    let before = dir.info().attrs.names_if_fresh();
     match open(dir, dentry.name(), flags, mode) {
         Ok((inode, ctx, created)) => {
             if created {
@@ -179,11 +180,11 @@ fn open_and_finish(
             } else {
                 making::in_use(&inode)?;
             }
-            let other = splice(dir, dentry, inode)?;
+            let other = splice(dir, dentry, inode, before.filter(|_| !created))?;
             file.finish_open(other.as_deref().unwrap_or(dentry), ctx)
         }
         Err(e) if e == ENOENT => {
-            mark(dir, dentry, false);
+            mark(dir, dentry, false, before);
             dentry.d_splice_alias(None)?;
             Err(e)
         }
@@ -228,5 +229,5 @@ pub(super) fn create(dir: &Inode, dentry: &ChildDentry, mode: u16) -> Result {
     if let Some(attrs) = OpenContext::close(ctx) {
         refresh(&inode, &attrs, Origin::OwnChange)?;
     }
-    splice(dir, dentry, inode).map(drop)
+    splice(dir, dentry, inode, None).map(drop)
 }

@@ -169,7 +169,7 @@ fn create(
         Origin::Fetched(found.sent),
     )?;
     found.set_access(&inode);
-    splice(dir, dentry, inode)
+    splice(dir, dentry, inode, None)
 }
 
 /// What goes by the name, if that can be told.

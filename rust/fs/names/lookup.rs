@@ -174,18 +174,20 @@ pub(super) fn ask(dir: &Inode, name: &[u8]) -> Result<Option<Found>> {
     }
 }
 
-/// Notes that the name is right as of what is known of its directory.
-pub(super) fn mark(dir: &Inode, dentry: &Dentry, positive: bool) {
+/// Notes that the name is right as of what is known of its directory: what is known now, for who has changed it himself, or what was known
+/// before the server was asked for the name. What others have asked for meanwhile may be about a later change, which the name may have
+/// been part of.
+pub(super) fn mark(dir: &Inode, dentry: &Dentry, positive: bool, before: Option<u64>) {
     let remember = match dir.server().params().lookupcache {
         // Where it is made in another case, it is there in this one.
         LookupCache::All => positive || !dir.server().file_flags().case_insensitive,
         LookupCache::Positive => positive,
         LookupCache::None => false,
     };
-    let names = if remember {
-        dir.info().attrs.names_if_fresh()
-    } else {
-        None
+    let names = match remember {
+        // Where it was not known, the answer has told.
+        true => before.or_else(|| dir.info().attrs.names_if_fresh()),
+        false => None,
     };
     dentry.set_time(names.unwrap_or(NO_MARK));
 }
@@ -215,30 +217,32 @@ pub(super) fn lookup(
     if flags.is_rename_target() || (flags.is_create() && flags.is_excl()) {
         return Ok(None);
     }
+    let before = dir.info().attrs.names_if_fresh();
     match ask(dir, dentry.name())? {
         None => {
-            mark(dir, dentry, false);
+            mark(dir, dentry, false, before);
             dentry.d_splice_alias(None)
         }
         Some(found) => {
             let origin = Origin::Fetched(found.sent);
             let inode = fhget(dir.sb(), &found.fh, &found.attrs, origin)?;
             found.set_access(&inode);
-            splice(dir, dentry, inode)
+            splice(dir, dentry, inode, before)
         }
     }
 }
 
-/// Ties a name to the inode that it was found to stand for.
+/// Ties a name to the inode that it was found to stand for; `before` is as for [`mark`].
 pub(super) fn splice(
     dir: &Inode,
     dentry: &ChildDentry,
     inode: ARef<Inode>,
+    before: Option<u64>,
 ) -> Result<Option<ARef<Dentry>>> {
-    mark(dir, dentry, true);
+    mark(dir, dentry, true, before);
     let other = dentry.d_splice_alias(Some(inode))?;
     if let Some(other) = &other {
-        mark(dir, other, true);
+        mark(dir, other, true, before);
     }
     Ok(other)
 }
@@ -257,6 +261,7 @@ fn revalidate_negative(dir: &Inode, dentry: &Dentry, flags: LookupFlags) -> Resu
 
 /// Looks a name up again to see whether it still stands for its inode.
 fn revalidate_by_name(dir: &Inode, name: &[u8], dentry: &Dentry, inode: &Inode) -> Result<bool> {
+    let before = dir.info().attrs.names_if_fresh();
     match ask(dir, name) {
         Ok(Some(found)) => {
             let origin = Origin::Fetched(found.sent);
@@ -264,7 +269,7 @@ fn revalidate_by_name(dir: &Inode, name: &[u8], dentry: &Dentry, inode: &Inode) 
                 return Ok(false);
             }
             found.set_access(inode);
-            mark(dir, dentry, true);
+            mark(dir, dentry, true, before);
             Ok(true)
         }
         Ok(None) => Ok(false),

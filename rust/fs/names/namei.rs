@@ -77,7 +77,7 @@ pub(super) fn link(old: &Dentry, dir: &Inode, dentry: &ChildDentry) -> Result {
     let inode = old.inode().ok_or(ENOENT)?;
     making::settle(inode)?;
     link_to(inode, dir, dentry)?;
-    splice(dir, dentry, ARef::from(inode)).map(drop)
+    splice(dir, dentry, ARef::from(inode), None).map(drop)
 }
 
 /// Gives the inode a further name at the server, that of `dentry`, and takes note of it for both.
@@ -310,6 +310,6 @@ pub(super) fn rename(
         }
     }
     old.d_move(target);
-    mark(new_dir, old, true);
+    mark(new_dir, old, true, None);
     Ok(())
 }

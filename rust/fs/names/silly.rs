@@ -154,7 +154,7 @@ pub(super) fn rename(dir: &Inode, dentry: &ChildDentry) -> Result {
     // There was nothing on the dentry, and only who holds the directory's lock puts something there.
     dentry.set_renamed(unlink)?;
     dentry.d_move(&hidden);
-    mark(dir, dentry, true);
+    mark(dir, dentry, true, None);
     Ok(())
 }
 
@@ -172,7 +172,7 @@ pub(super) fn undo(dir: &Inode, dentry: &ChildDentry, original: &ChildDentry) {
     }
     let hidden = dentry.take_renamed();
     dentry.d_move(original);
-    mark(dir, dentry, true);
+    mark(dir, dentry, true, None);
     if let Some(hidden) = hidden {
         SillyUnlink::complete(hidden, inode);
     }
