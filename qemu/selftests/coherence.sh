@@ -136,7 +136,7 @@ check "umount" umount "$M"
 # Somebody else makes the name behind the server's answer to the LOOKUP, which is long on its way; what is asked meanwhile on the other
 # connection shows that the directory has changed.
 serve "$CLIENT"
-check "a server that answers late" "mount_$CLIENT" -o nconnect=2,actimeo=1 "${address[$CLIENT]}:/" "$M"
+check "a server that answers late" "mount_$CLIENT" -o vers=4.1,nconnect=2,actimeo=1 "${address[$CLIENT]}:/" "$M"
 stat "$M" >/dev/null
 ctl "$CLIENT" rule "LOOKUP delay=2200" >/dev/null
 stat "$M/new" >/dev/null 2>&1 &

@@ -56,8 +56,8 @@ run() {
 		--nfsversion 4.2 --interface nfs0 --client-ipaddr 10.11.12.2 --tcpdump "$BIN/tcpdump" --tbsize 4096 "${more[@]}" >"$log" 2>&1)
 	umount -l /mnt/nfstest 2>/dev/null
 	rm -f "$BIN"/log/*.cap /tmp/nfstest_*
-	# Of an exception, what it was.
-	sed -nE 's/ \([0-9]+ passed.*//; s/[0-9]+/N/g; /FAIL: Traceback/ { :more n; /^ *[A-Za-z]+Error:/!b more; s/^/FAIL:/ }; s/^ *FAIL: *//p' "$log" |
+	# Of an exception, what it was: that stands below where it was, and less far in.
+	sed -nE '/FAIL: Traceback/ { :more $!{ n; /^ {11}/b more }; s/^/FAIL:/ }; s/ \([0-9]+ passed.*//; s/[0-9]+/N/g; s/^ *FAIL: *//p' "$log" |
 		sort -u >"$log.failed"
 	note "$2, $1: $(grep -E '^[0-9]+ tests? \(' "$log")"
 	grep -qE '^[0-9]+ tests? \(' "$log" || {

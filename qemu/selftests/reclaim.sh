@@ -12,7 +12,7 @@
 
 FILES=${FILES:-${FULL:+2000}} FILES=${FILES:-800}
 MANY=${MANY:-${FULL:+20000}} MANY=${MANY:-1800}
-# With FULL at the delay that docs/benchmarks.md speaks of. Of a few hundred files what a recovery costs in any case, a second on a busy
+# With FULL at a delay that docs/recovery.md has figures for. Of a few hundred files what a recovery costs in any case, a second on a busy
 # machine, would be a good part then; on a longer way what counts is how many round trips there are, one after the other.
 DELAY_MS=${DELAY_MS:-${FULL:+2}} DELAY_MS=${DELAY_MS:-10}
 SHARE=tenth PART=10
